@@ -1,0 +1,33 @@
+"""The one exception that stands for a user's mistake."""
+
+from collections.abc import Sequence
+
+
+class UserError(Exception):
+    """Something the user can mend: a config, a rule, a model or data.
+
+    The command line prints it as it is and exits with code 2; it never shows a traceback.
+    Each problem says what is wrong, where (file, key, column, rule), and what to do.
+
+    Args:
+        problems: One message, or all of them when several were found at once.
+
+    Example:
+        >>> str(UserError("data.train: no such file: rows.csv"))
+        'data.train: no such file: rows.csv'
+        >>> print(UserError(["a: is missing", "b: is unknown"]))
+        2 problems:
+          - a: is missing
+          - b: is unknown
+    """
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems: list[str] = [problems] if isinstance(problems, str) else list(problems)
+        # Only what `__init__` takes may be in `args`: that is how exceptions are pickled.
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        if len(self.problems) == 1:
+            return self.problems[0]
+        lines = [f"  - {problem}" for problem in self.problems]
+        return "\n".join([f"{len(lines)} problems:", *lines])

@@ -1,0 +1,66 @@
+"""What a Hub encoder consists of: its variables, each with the part of the model it belongs to."""
+
+from dataclasses import dataclass
+from math import prod
+
+EMBEDDINGS = "embeddings"
+ENCODER = "encoder"
+POOLER = "pooler"
+OTHER = "other"
+
+
+def block_name(index: int) -> str:
+    """The name of transformer block `index` (zero-based), as rules, plans and reports write it."""
+    return f"{ENCODER}[{index}]"
+
+
+@dataclass(frozen=True)
+class HubVariable:
+    """One weight of a Hub encoder.
+
+    Attributes:
+        name: As published, without `:0`, e.g. `transformer/layer_0/output/kernel`.
+        shape: Its dimensions.
+        block: `embeddings`, `encoder[i]`, `encoder` (one block shared by all layers), `pooler` or `other`.
+        role: Its name inside the block, e.g. `output/kernel`: the same in every block and family.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    block: str
+    role: str
+
+    @property
+    def parameters(self) -> int:
+        return prod(self.shape)
+
+
+@dataclass(frozen=True)
+class EncoderLayout:
+    """The architecture of a Hub encoder, as far as its variables tell.
+
+    Attributes:
+        family: `bert`, `electra`, `albert`, … in lower case.
+        blocks: Number of transformer blocks that can be addressed; 0 when they can't be told apart.
+        hidden: Width of a block's output.
+        heads: Attention heads per block; 0 when unknown.
+        positions: Longest sequence the position embeddings allow; 0 when unknown.
+        shared_blocks: Whether one block's weights serve all layers (ALBERT).
+        variables: Embeddings first, then the blocks in numeric order, then the pooler.
+    """
+
+    family: str
+    blocks: int
+    hidden: int
+    heads: int
+    positions: int
+    shared_blocks: bool
+    variables: tuple[HubVariable, ...]
+
+    @property
+    def parameters(self) -> int:
+        return sum(variable.parameters for variable in self.variables)
+
+    def in_block(self, block: str) -> tuple[HubVariable, ...]:
+        """The variables of one part, in the layout's order."""
+        return tuple(variable for variable in self.variables if variable.block == block)

@@ -1,0 +1,134 @@
+"""The typed form of `custom_config["bert"]`, the one contract between a pipeline and this package."""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from trainer_module.errors import UserError
+from trainer_module.freeze_rules import FreezeRule, parse_rules
+from trainer_module.validation import describe_validation_error
+
+ColumnName = Annotated[str, Field(min_length=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
+
+
+class ColumnSettings(_Strict):
+    """Which columns of a row the model reads.
+
+    Attributes:
+        text: One column, or two for sentence pairs.
+        label: The column to predict.
+    """
+
+    text: list[ColumnName] = Field(min_length=1, max_length=2)
+    label: ColumnName
+
+
+class ModelSettings(_Strict):
+    """The Hub encoder, what of it is frozen, and what is put on top.
+
+    Attributes:
+        hub: A TF-Hub handle, or the folder (local or gs://) of a SavedModel.
+        hub_digest: `sha256:…` of the SavedModel's content; another content is refused.
+        freeze: Ordered rules; a later rule overrides an earlier one. See `freeze_rules`.
+        max_tokens: Word pieces per example, special tokens included.
+        task: `classification` (integer or string labels) or `regression` (a number).
+        pooling: What the head reads: the Hub's `pooled_output`, the first token's state (`cls`),
+            or the mean of the tokens' states (`mean`; for sentence encoders whose pooler was never trained).
+        preprocess: A Hub preprocessing SavedModel that tokenizes instead of the encoder's own vocabulary.
+        vocab: A vocabulary file (one piece a line), for an encoder that brings none.
+        lower_case: Whether `vocab` is uncased; default: what the encoder says of itself.
+        dropout: Rate before the head, and inside the blocks that train.
+    """
+
+    hub: Annotated[str, Field(min_length=1)]
+    hub_digest: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+    freeze: list[FreezeRule] = []
+    max_tokens: Annotated[int, Field(ge=5, le=65536)] = 128
+    task: Literal["classification", "regression"] = "classification"
+    pooling: Literal["pooled", "cls", "mean"] = "pooled"
+    preprocess: str | None = None
+    vocab: str | None = None
+    lower_case: bool | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+
+    @field_validator("freeze", mode="before")
+    @classmethod
+    def _read_rules(cls, value: Any) -> list[FreezeRule]:
+        return parse_rules(value)
+
+
+class TrainSettings(_Strict):
+    """How long and how fast to train.
+
+    Attributes:
+        epochs: Passes over the training rows.
+        steps: Batches to train on instead of `epochs`; stops in the middle of an epoch if need be.
+        batch_size: Examples per step.
+        learning_rate: Peak of the schedule: linear warm-up, then linear decay to zero.
+        warmup_fraction: Share of all steps that warms up.
+        weight_decay: Decoupled (AdamW, Loshchilov & Hutter 2019); not on biases and layer norms.
+        clip_norm: Largest global norm of the gradient; 0 turns clipping off.
+        early_stopping_patience: Epochs without a better eval loss before stopping; none: never.
+        seed: Of weight initialisation, shuffling and dropout.
+    """
+
+    epochs: Annotated[int, Field(ge=1)] = 3
+    steps: Annotated[int, Field(ge=1)] | None = None
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-5
+    warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    clip_norm: Annotated[float, Field(ge=0)] = 1.0
+    early_stopping_patience: Annotated[int, Field(ge=1)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+
+class BertSettings(ColumnSettings, ModelSettings, TrainSettings):
+    """All of `custom_config["bert"]`.
+
+    Example:
+        >>> settings = BertSettings.from_custom_config({"bert": {
+        ...     "hub": "models/bert", "freeze": [{"freeze": "encoder[:3]"}],
+        ...     "text": ["sentence"], "label": "label"}})
+        >>> settings.max_tokens
+        128
+    """
+
+    @classmethod
+    def from_custom_config(cls, custom_config: Mapping[str, Any] | None) -> "BertSettings":
+        """Reads the settings out of what TFX hands to `run_fn` and `preprocessing_fn`.
+
+        Args:
+            custom_config: TFX's and Vertex' own keys beside ours, which is `bert`: a dict, or
+                its JSON text, so that it can be a runtime parameter.
+
+        Raises:
+            UserError: Names every problem by its path, with what was given and what is allowed.
+        """
+        if not custom_config or "bert" not in custom_config:
+            raise UserError('custom_config: has no "bert" key; put Permafrost\'s settings there')
+        given = custom_config["bert"]
+        if isinstance(given, str):
+            try:
+                given = json.loads(given)
+            except json.JSONDecodeError as error:
+                raise UserError(f"bert: is not valid JSON: {error}; write an object such as {{\"hub\": …}}") from None
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise UserError(describe_validation_error(error, cls, prefix="bert")) from None
+
+    def to_custom_config(self) -> dict[str, Any]:
+        """The dict to give to the Trainer as `custom_config`."""
+        return {"bert": self.model_dump(mode="json", exclude_unset=True)}
+
+    def to_transform_config(self) -> dict[str, Any]:
+        """The dict to give to Transform: only what changes its output, so that a new learning rate runs no Transform."""
+        kept = {"hub", "hub_digest", "text", "label", "max_tokens", "task", "preprocess", "vocab", "lower_case"}
+        return {"bert": self.model_dump(mode="json", exclude_unset=True, include=kept)}
