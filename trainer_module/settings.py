@@ -118,7 +118,9 @@ class BertSettings(ColumnSettings, ModelSettings, TrainSettings):
             try:
                 given = json.loads(given)
             except json.JSONDecodeError as error:
-                raise UserError(f"bert: is not valid JSON: {error}; write an object such as {{\"hub\": …}}") from None
+                raise UserError(
+                    f'bert: is not valid JSON: {error}; write an object such as {{"hub": …}}'
+                ) from None
         try:
             return cls.model_validate(given)
         except ValidationError as error:
@@ -129,6 +131,19 @@ class BertSettings(ColumnSettings, ModelSettings, TrainSettings):
         return {"bert": self.model_dump(mode="json", exclude_unset=True)}
 
     def to_transform_config(self) -> dict[str, Any]:
-        """The dict to give to Transform: only what changes its output, so that a new learning rate runs no Transform."""
-        kept = {"hub", "hub_digest", "text", "label", "max_tokens", "task", "preprocess", "vocab", "lower_case"}
+        """The dict to give to Transform: only what changes its output.
+
+        Thus a new learning rate or other freeze rules leave Transform's cached result valid.
+        """
+        kept = {
+            "hub",
+            "hub_digest",
+            "preprocess",
+            "vocab",
+            "lower_case",
+            "text",
+            "label",
+            "max_tokens",
+            "task",
+        }
         return {"bert": self.model_dump(mode="json", exclude_unset=True, include=kept)}

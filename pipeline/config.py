@@ -1,0 +1,312 @@
+"""The typed form of a config file: one `PipelineConfig` is one pipeline."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import InitErrorDetails
+
+from trainer_module.settings import BertSettings, ColumnName, ModelSettings, TrainSettings
+
+METRICS: Mapping[str, tuple[str, ...]] = {
+    "classification": ("accuracy", "macro_f1", "auc", "loss"),
+    "regression": ("mse", "mae", "pearson_r2"),
+}
+LOWER_IS_BETTER = frozenset({"loss", "mse", "mae"})
+
+NonEmpty = Annotated[str, Field(min_length=1)]
+_Section = TypeVar("_Section", bound=BaseModel)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PipelineSettings(_Strict):
+    """What the pipeline is called and where it keeps what it makes.
+
+    Attributes:
+        name: Of the pipeline in TFX, Vertex and the metadata store.
+        root: Folder (local, or a URL such as gs://…) of artifacts, metadata and logs.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    root: NonEmpty
+
+
+class DataSettings(_Strict):
+    """The rows: where they are, how they are written, and which columns count.
+
+    Attributes:
+        train: File, folder or glob.
+        eval: The same for the rows to evaluate on; without it `eval_fraction` of `train` is held out.
+        eval_fraction: Share of `train` that is held out, by a hash of the row; unused where `eval` is given.
+        format: `csv` or `tfrecord`; default: what the ending of `train` says.
+        columns: Names, only for CSV files that have no header row.
+        delimiter: Between CSV fields; `"\\t"` for TSV.
+        quoting: `none` where a double quote is a character like any other.
+        encoding: Of CSV files, as Python names it.
+        text: One column, or two for sentence pairs.
+        label: The column to predict.
+        on_bad_rows: Whether rows without text or label are dropped with a warning, or fail the run.
+        schema_path: A schema.pbtxt to use instead of an inferred one; its key in the file is `schema`.
+    """
+
+    # The order matters: a check of one key sees only the keys above it.
+    train: NonEmpty
+    eval: NonEmpty | None = None
+    eval_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    format: Literal["csv", "tfrecord"] = Field(default="", validate_default=True)
+    columns: Annotated[list[ColumnName], Field(min_length=1)] | None = None
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    quoting: Literal["minimal", "none"] = "minimal"
+    encoding: str = "utf-8"
+    text: list[ColumnName] = Field(min_length=1, max_length=2)
+    label: ColumnName
+    on_bad_rows: Literal["drop", "fail"] = "drop"
+    schema_path: NonEmpty | None = Field(default=None, alias="schema")
+
+    @field_validator("eval_fraction")
+    @classmethod
+    def _refuse_two_evals(cls, value: float, info: ValidationInfo) -> float:
+        if info.data.get("eval") is not None:
+            raise ValueError("only splits `train` where data.eval is not given; remove one of the two")
+        return value
+
+    @field_validator("format", mode="before")
+    @classmethod
+    def _read_ending(cls, value: Any, info: ValidationInfo) -> Any:
+        if value != "":
+            return value
+        return "tfrecord" if info.data.get("train", "").endswith((".tfrecord", ".tfrecord.gz")) else "csv"
+
+    @field_validator("delimiter", mode="before")
+    @classmethod
+    def _read_escaped_tab(cls, value: Any) -> Any:
+        # A shell hands over --set data.delimiter='\t' as a backslash and a t.
+        return "\t" if value == "\\t" else value
+
+    @field_validator("columns", "delimiter", "quoting", "encoding")
+    @classmethod
+    def _refuse_for_tfrecord(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.data.get("format") == "tfrecord":
+            raise ValueError("says how CSV files are written, but data.format is 'tfrecord'; remove it")
+        return value
+
+    @field_validator("delimiter")
+    @classmethod
+    def _refuse_quote_and_newline(cls, value: str) -> str:
+        if value in '"\r\n':
+            raise ValueError(f"cannot be a quote or a line break; given {value!r}")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _refuse_unknown_encoding(cls, value: str) -> str:
+        try:
+            "a".encode(value)
+        except (LookupError, ValueError):
+            known = "'utf-8' or 'latin-1'"
+            raise ValueError(f"is not a text encoding such as {known}; given {value!r}") from None
+        return value
+
+    @field_validator("columns", "text")
+    @classmethod
+    def _refuse_repeats(cls, value: list[str] | None) -> list[str] | None:
+        repeated = sorted({name for name in value or [] if (value or []).count(name) > 1})
+        if repeated:
+            raise ValueError(f"names {_quoted(repeated)} twice; given {value!r}")
+        return value
+
+    @field_validator("text")
+    @classmethod
+    def _find_text(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        columns = info.data.get("columns")
+        missing = [name for name in value if columns and name not in columns]
+        if columns and missing:
+            raise ValueError(_no_column(missing, columns))
+        return value
+
+    @field_validator("label")
+    @classmethod
+    def _find_label(cls, value: str, info: ValidationInfo) -> str:
+        columns = info.data.get("columns")
+        if columns and value not in columns:
+            raise ValueError(_no_column([value], columns))
+        if value in info.data.get("text", []):
+            raise ValueError(f"{value!r} is also a text column; the model would read the answer")
+        return value
+
+
+class Threshold(_Strict):
+    """What one metric must reach before a model is blessed.
+
+    Attributes:
+        at_least: Lowest value allowed; for metrics where more is better.
+        at_most: Highest value allowed; for the metrics in `LOWER_IS_BETTER`.
+        no_worse_than_live_by: How much worse than the latest blessed model, on the same rows, it may be.
+    """
+
+    at_least: Annotated[float, Field(ge=0, le=1)] | None = None
+    at_most: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    no_worse_than_live_by: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+
+
+class EvaluateSettings(_Strict):
+    """How a model is measured and what it must reach.
+
+    Attributes:
+        slices: Metrics are also given per value of these columns, or combination of several.
+        thresholds: By metric name, see `METRICS`. Default: accuracy (or mse) no worse than the live model's.
+    """
+
+    slices: list[Annotated[list[ColumnName], Field(min_length=1)]] = []
+    thresholds: dict[str, Threshold] = {}
+
+
+class PushSettings(_Strict):
+    """Where a blessed model goes.
+
+    Attributes:
+        directory: A folder that gets one numbered folder per pushed model, as TensorFlow Serving reads it.
+    """
+
+    directory: NonEmpty
+
+
+class PipelineConfig(_Strict):
+    """All of a config file. `config_file.load_config` reads one.
+
+    Raises:
+        ValidationError: Pydantic's; holds all the problems that were found.
+
+    Example:
+        >>> config = PipelineConfig.model_validate({
+        ...     "pipeline": {"name": "mine", "root": "runs/mine"},
+        ...     "data": {"train": "rows.csv", "text": ["body"], "label": "topic"},
+        ...     "model": {"hub": "models/bert"}})
+        >>> config.push.directory
+        'runs/mine/serving'
+        >>> config.evaluate.thresholds["accuracy"].no_worse_than_live_by
+        0.0
+    """
+
+    # The order matters: a check of one section sees only the sections above it.
+    pipeline: PipelineSettings
+    data: DataSettings
+    model: ModelSettings
+    train: TrainSettings = TrainSettings()
+    evaluate: EvaluateSettings = Field(default={}, validate_default=True)
+    push: PushSettings = Field(default=None, validate_default=True)
+
+    @field_validator("evaluate", mode="wrap")
+    @classmethod
+    def _check_evaluate(cls, given: Any, handler: Any, info: ValidationInfo) -> EvaluateSettings:
+        """Adds the problems that only the other sections can tell to its own, so that all come at once."""
+        plain = given.model_dump(exclude_unset=True) if isinstance(given, EvaluateSettings) else given
+        task = info.data["model"].task if "model" in info.data else None
+        columns = info.data["data"].columns if "data" in info.data else None
+        problems = [*_slice_problems(plain, columns), *_threshold_problems(plain, task)]
+        try:
+            section: EvaluateSettings = handler(given)
+        except ValidationError as error:
+            own: list[Any] = error.errors(include_url=False)
+            problems = [*own, *problems]
+        if problems:
+            raise ValidationError.from_exception_data("evaluate", problems)
+        if section.thresholds:
+            return section
+        default = {"mse" if task == "regression" else "accuracy": Threshold(no_worse_than_live_by=0.0)}
+        return section.model_copy(update={"thresholds": default})
+
+    @field_validator("push", mode="before")
+    @classmethod
+    def _push_beside_the_run(cls, given: Any, info: ValidationInfo) -> Any:
+        if given is not None:
+            return given
+        root = info.data["pipeline"].root if "pipeline" in info.data else ""
+        return PushSettings(directory=os.path.join(root, "serving"))
+
+    def bert_settings(self) -> BertSettings:
+        """What goes into `custom_config["bert"]`; of model and train only what was set, to keep it small."""
+        sections: dict[str, Any] = {"text": self.data.text, "label": self.data.label}
+        for section in (self.model, self.train):
+            sections |= section.model_dump(mode="json", exclude_unset=True)
+        return BertSettings.model_validate(sections)
+
+    def resolve_paths(self, folder: Path) -> "PipelineConfig":
+        """A copy in which every relative path is taken from `folder`. See `absolute_path`."""
+        return self.model_copy(
+            update={
+                "pipeline": _with_paths(self.pipeline, folder, "root"),
+                "data": _with_paths(self.data, folder, "train", "eval", "schema_path"),
+                "model": _with_paths(self.model, folder, "hub", "preprocess", "vocab"),
+                "push": _with_paths(self.push, folder, "directory"),
+            }
+        )
+
+
+def absolute_path(path: str, folder: Path) -> str:
+    """`path` taken from `folder`, with `~` expanded; URLs (https://, gs://, hdfs:// …) stay as they are.
+
+    Example:
+        >>> absolute_path("../data/*.csv", Path("/project/configs"))
+        '/project/data/*.csv'
+    """
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path):
+        return path
+    return os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
+
+
+def _with_paths(section: _Section, folder: Path, *keys: str) -> _Section:
+    given = {key: getattr(section, key) for key in keys if getattr(section, key) is not None}
+    return section.model_copy(update={key: absolute_path(path, folder) for key, path in given.items()})
+
+
+def _threshold_problems(evaluate: Any, task: str | None) -> Iterator[InitErrorDetails]:
+    """Metrics not of the task, and bounds that don't fit the metric. Wrong types are left to pydantic."""
+    known = METRICS[task] if task else tuple(name for names in METRICS.values() for name in names)
+    thresholds = _table(_table(evaluate).get("thresholds"))
+    for metric, bounds in thresholds.items():
+        path = ("thresholds", metric)
+        if metric not in known:
+            of_task = f" of {task}" if task else ""
+            yield _problem(path, f"is not a known metric{of_task}; known metrics: {', '.join(known)}", metric)
+        elif bounds == {}:
+            yield _problem(path, "sets no bound; give at_least, at_most or no_worse_than_live_by", bounds)
+        elif metric in LOWER_IS_BETTER and "at_least" in _table(bounds):
+            message = f"does not fit {metric}, where less is better; use at_most"
+            yield _problem((*path, "at_least"), f"{message}; given {bounds['at_least']!r}", bounds)
+        elif metric not in LOWER_IS_BETTER and "at_most" in _table(bounds):
+            message = f"does not fit {metric}, where more is better; use at_least"
+            yield _problem((*path, "at_most"), f"{message}; given {bounds['at_most']!r}", bounds)
+
+
+def _slice_problems(evaluate: Any, columns: list[str] | None) -> Iterator[InitErrorDetails]:
+    """Slices on columns that the data is known not to have. Wrong types are left to pydantic."""
+    slices = _table(evaluate).get("slices")
+    if columns is None or not isinstance(slices, list):
+        return
+    for index, names in enumerate(slices):
+        missing = [name for name in names if name not in columns] if isinstance(names, list) else []
+        if missing:
+            yield _problem(("slices", index), _no_column(missing, columns), names)
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _problem(path: tuple[str | int, ...], message: str, given: Any) -> InitErrorDetails:
+    return InitErrorDetails(type="value_error", loc=path, input=given, ctx={"error": ValueError(message)})
+
+
+def _no_column(missing: list[str], columns: list[str]) -> str:
+    return f"there is no column {_quoted(missing)}; data.columns names {_quoted(columns)}"
+
+
+def _quoted(names: list[str]) -> str:
+    return ", ".join(repr(name) for name in names)

@@ -1,0 +1,83 @@
+"""What Evaluator found: metrics overall, per class and per slice, and which threshold was missed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis import constants
+
+Slice = str
+"""`column=value`, several joined by a comma; the empty string for all rows."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Measured on the evaluation rows.
+
+    Attributes:
+        metrics: By name, over all rows; a class's own as `precision/NAME`.
+        slices: The metrics without the per-class ones, by slice.
+        live: `metrics` of the latest blessed model on the same rows; empty when there was none.
+        missed: One line for each threshold that was missed.
+    """
+
+    metrics: Mapping[str, float]
+    slices: Mapping[Slice, Mapping[str, float]]
+    live: Mapping[str, float]
+    missed: Sequence[str]
+
+
+def read_evaluation(path: str, labels: Sequence[str]) -> Evaluation:
+    """Reads an Evaluator's `evaluation` artifact.
+
+    Args:
+        path: Its folder.
+        labels: Class names by index.
+    """
+    validation = tfma.load_validation_result(path)
+    live: Mapping[str, float] = {}
+    try:
+        result = tfma.load_eval_result(path, model_name=constants.CANDIDATE_KEY)
+        live = _by_slice(tfma.load_eval_result(path, model_name=constants.BASELINE_KEY), labels).get("", {})
+    except (ValueError, KeyError):
+        result = tfma.load_eval_result(path)
+    slices = _by_slice(result, labels)
+    return Evaluation(
+        metrics=slices.get("", {}),
+        slices={
+            name: {metric: value for metric, value in metrics.items() if "/" not in metric}
+            for name, metrics in slices.items()
+            if name
+        },
+        live=live,
+        missed=[_describe(failure) for each in validation.metric_validations_per_slice for failure in each.failures],
+    )
+
+
+def _by_slice(result: Any, labels: Sequence[str]) -> dict[Slice, dict[str, float]]:
+    slices: dict[Slice, dict[str, float]] = {}
+    for slice_key, outputs in result.slicing_metrics:
+        metrics: dict[str, float] = {}
+        for by_sub_key in outputs.values():
+            for sub_key, by_metric in by_sub_key.items():
+                class_id = int(sub_key.removeprefix("classId:")) if sub_key else None
+                suffix = "" if class_id is None else f"/{labels[class_id] if class_id < len(labels) else class_id}"
+                for metric, value in by_metric.items():
+                    if "doubleValue" in value:
+                        metrics[metric + suffix] = float(value["doubleValue"])
+        slices[",".join(f"{column}={value}" for column, value in slice_key)] = metrics
+    return slices
+
+
+def _describe(failure: Any) -> str:
+    name = failure.metric_key.name
+    value = failure.metric_value.double_value.value
+    threshold = failure.metric_threshold
+    if threshold.HasField("change_threshold"):
+        allowed = abs(threshold.change_threshold.absolute.value)
+        return f"{name} is {abs(value):.4f} worse than the live model's; at most {allowed:g} is allowed"
+    bounds = threshold.value_threshold
+    if value < bounds.lower_bound.value:
+        return f"{name} is {value:.4f}; at least {bounds.lower_bound.value:g} is required"
+    return f"{name} is {value:.4f}; at most {bounds.upper_bound.value:g} is allowed"

@@ -1,0 +1,121 @@
+"""From a config to a TFX pipeline."""
+
+from pathlib import PurePosixPath
+
+from tfx import v1 as tfx
+from tfx.orchestration import metadata
+
+from components.example_gen.component import make_example_gen
+from components.example_gen.row_format import RowFormat
+from pipeline.config import DataSettings, PipelineConfig
+from pipeline.eval_config import make_eval_config
+from trainer_module.settings import BertSettings
+
+
+def create_pipeline(
+    config: PipelineConfig,
+    *,
+    settings: BertSettings | None = None,
+    metadata_path: str | None = None,
+    enable_cache: bool = True,
+    beam_pipeline_args: list[str] | None = None,
+) -> tfx.dsl.Pipeline:
+    """ExampleGen → StatisticsGen → SchemaGen → ExampleValidator → Transform → Trainer → Evaluator → Pusher.
+
+    Args:
+        config: See `PipelineConfig`.
+        settings: Of the model and its training; default: the config's. `run_pipeline` adds the Hub model's digest,
+            so that a model that changed under the same path is trained anew.
+        metadata_path: SQLite file of ML Metadata, for the local runners.
+        enable_cache: Whether a component whose inputs and settings didn't change is skipped.
+        beam_pipeline_args: For the components that run on Beam.
+    """
+    settings = settings or config.bert_settings()
+    example_gen = make_example_gen(
+        train=config.data.train,
+        eval=config.data.eval,
+        eval_fraction=config.data.eval_fraction,
+        rows=row_format(config.data, config.model.task),
+    )
+    examples = example_gen.outputs["examples"]
+    statistics_gen = tfx.components.StatisticsGen(examples=examples)
+    schema_gen = _schema_gen(config.data.schema_path, statistics_gen.outputs["statistics"])
+    schema = schema_gen.outputs["schema"]
+    example_validator = tfx.components.ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema
+    )
+    transform = tfx.components.Transform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn="trainer_module.preprocessing_fn",
+        custom_config=settings.to_transform_config(),
+        # The statistics before Transform are StatisticsGen's again, and nobody reads those of token ids.
+        disable_statistics=True,
+    )
+    trainer = tfx.components.Trainer(
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema,
+        run_fn="trainer_module.run_fn",
+        train_args=tfx.proto.TrainArgs(splits=["train"]),
+        eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+        custom_config=settings.to_custom_config(),
+    )
+    live_model = tfx.dsl.Resolver(
+        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+    ).with_id("live_model")
+    evaluator = tfx.components.Evaluator(
+        examples=examples,
+        model=trainer.outputs["model"],
+        baseline_model=live_model.outputs["model"],
+        eval_config=make_eval_config(config),
+    )
+    pusher = tfx.components.Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.push.directory)
+        ),
+    )
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.pipeline.name,
+        pipeline_root=str(artifacts_root(config)),
+        components=[
+            example_gen,
+            statistics_gen,
+            schema_gen,
+            example_validator,
+            transform,
+            trainer,
+            live_model,
+            evaluator,
+            pusher,
+        ],
+        metadata_connection_config=(
+            metadata.sqlite_metadata_connection_config(metadata_path) if metadata_path else None
+        ),
+        enable_cache=enable_cache,
+        beam_pipeline_args=beam_pipeline_args,
+    )
+
+
+def artifacts_root(config: PipelineConfig) -> str:
+    """Where TFX keeps what the components put out."""
+    root = config.pipeline.root
+    return f"{root}/artifacts" if "://" in root else str(PurePosixPath(root) / "artifacts")
+
+
+def row_format(data: DataSettings, task: str) -> RowFormat:
+    """The part of the data settings that ExampleGen's workers need."""
+    shared = set(RowFormat.model_fields) & set(DataSettings.model_fields)
+    return RowFormat(task=task, **{key: getattr(data, key) for key in shared})
+
+
+def _schema_gen(schema_path: str | None, statistics: tfx.dsl.Channel) -> tfx.dsl.components.BaseComponent:
+    """The user's schema, or one inferred from the training rows."""
+    if schema_path:
+        return tfx.components.ImportSchemaGen(schema_file=schema_path).with_id("SchemaGen")
+    # Inferred shapes would make a column dense that has no gaps today, and fail tomorrow's row with one.
+    return tfx.components.SchemaGen(statistics=statistics, infer_feature_shape=False)

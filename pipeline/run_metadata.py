@@ -1,0 +1,70 @@
+"""What ML Metadata says of one run: which component put out what, and whether it was taken from the cache."""
+
+import os
+
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx.orchestration import metadata
+
+
+class RunMetadata:
+    """One run of a pipeline.
+
+    Args:
+        metadata_path: The SQLite file.
+        pipeline_name: As in the config.
+        run_id: TFX's id of the run.
+    """
+
+    def __init__(self, metadata_path: str, pipeline_name: str, run_id: str) -> None:
+        self._store = MetadataStore(metadata.sqlite_metadata_connection_config(metadata_path))
+        self._pipeline_name = pipeline_name
+        run = self._store.get_context_by_type_and_name("pipeline_run", run_id)
+        self._executions = {e.id: e for e in self._store.get_executions_by_context(run.id)} if run else {}
+
+    def is_cached(self, component: str) -> bool:
+        """Whether the component was skipped because nothing it depends on changed."""
+        execution = self._execution(component)
+        return execution is not None and execution.last_known_state == mlmd.Execution.CACHED
+
+    def output(self, component: str, type_name: str) -> mlmd.Artifact | None:
+        """The newest artifact of this type that the component put out (or took from the cache) in this run."""
+        execution = self._execution(component)
+        if execution is None:
+            return None
+        outputs = (mlmd.Event.OUTPUT, mlmd.Event.DECLARED_OUTPUT, mlmd.Event.PENDING_OUTPUT)
+        ids = [e.artifact_id for e in self._store.get_events_by_execution_ids([execution.id]) if e.type in outputs]
+        artifacts = [a for a in self._store.get_artifacts_by_id(ids) if a.type == type_name]
+        return max(artifacts, key=lambda artifact: artifact.id, default=None)
+
+    def _execution(self, component: str) -> mlmd.Execution | None:
+        node = self._store.get_context_by_type_and_name("node", f"{self._pipeline_name}.{component}")
+        if node is None:
+            return None
+        executions = [e for e in self._store.get_executions_by_context(node.id) if e.id in self._executions]
+        return max(executions, key=lambda execution: execution.id, default=None)
+
+
+def forget_lost_pushes(metadata_path: str) -> None:
+    """Marks pushed models whose serving folder was removed as deleted, so that Pusher isn't skipped for them."""
+    if not os.path.exists(metadata_path):
+        return
+    store = MetadataStore(metadata.sqlite_metadata_connection_config(metadata_path))
+    lost = []
+    for artifact in store.get_artifacts_by_type("PushedModel"):
+        destination = string_property(artifact, "pushed_destination")
+        if destination and "://" not in destination and not os.path.exists(destination):
+            artifact.state = mlmd.Artifact.DELETED
+            lost.append(artifact)
+    if lost:
+        store.put_artifacts(lost)
+
+
+def string_property(artifact: mlmd.Artifact, name: str) -> str:
+    """A custom property's text; empty when the artifact has none of that name."""
+    return artifact.custom_properties[name].string_value if name in artifact.custom_properties else ""
+
+
+def int_property(artifact: mlmd.Artifact, name: str) -> int:
+    """A custom property's number; 0 when the artifact has none of that name."""
+    return artifact.custom_properties[name].int_value if name in artifact.custom_properties else 0

@@ -1,0 +1,83 @@
+"""What a finished run amounts to."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow_transform as tft
+
+from pipeline.evaluation import Evaluation, read_evaluation
+from pipeline.run_metadata import RunMetadata, int_property, string_property
+from trainer_module.features import LABEL_VOCABULARY
+from trainer_module.freeze_plan import FreezePlan
+from trainer_module.trainer import PLAN_FILE
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The outcome of one run of the pipeline.
+
+    Attributes:
+        blessed: Whether Evaluator blessed the model.
+        pushed_model: The folder of the version that was pushed; None when nothing was.
+        evaluation: Metrics and missed thresholds.
+        plan: What was frozen.
+        seconds: By component.
+        cached: Components that were skipped because nothing they depend on changed.
+        run_dir: Artifacts, metadata and logs.
+        log_file: Of this run.
+    """
+
+    blessed: bool
+    pushed_model: str | None
+    evaluation: Evaluation
+    plan: FreezePlan
+    seconds: Mapping[str, float]
+    cached: frozenset[str]
+    run_dir: str
+    log_file: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `permafrost run --json` prints."""
+        return {
+            "blessed": self.blessed,
+            "pushed_model": self.pushed_model,
+            "metrics": dict(self.evaluation.metrics),
+            "freeze": {"frozen_params": self.plan.frozen_params, "trainable_params": self.plan.trainable_params},
+            "seconds": {name: round(seconds, 2) for name, seconds in self.seconds.items()},
+            "run_dir": self.run_dir,
+        }
+
+
+def read_result(run: RunMetadata, seconds: Mapping[str, float], run_dir: str, log_file: str) -> RunResult:
+    """Collects the outcome of a run that came to its end."""
+    blessing = run.output("Evaluator", "ModelBlessing")
+    pushed = run.output("Pusher", "PushedModel")
+    destination = string_property(pushed, "pushed_destination") if pushed else ""
+    return RunResult(
+        blessed=blessing is not None and int_property(blessing, "blessed") == 1,
+        pushed_model=destination or None,
+        evaluation=read_evaluation(_uri(run, "Evaluator", "ModelEvaluation"), _labels(run)),
+        plan=FreezePlan.from_json(Path(_uri(run, "Trainer", "ModelRun"), PLAN_FILE).read_text(encoding="utf-8")),
+        seconds=seconds,
+        cached=frozenset(component for component in seconds if run.is_cached(component)),
+        run_dir=run_dir,
+        log_file=log_file,
+    )
+
+
+def _uri(run: RunMetadata, component: str, type_name: str) -> str:
+    artifact = run.output(component, type_name)
+    if artifact is None:
+        raise RuntimeError(f"{component} left no {type_name} in ML Metadata")
+    return str(artifact.uri)
+
+
+def _labels(run: RunMetadata) -> list[str]:
+    transform = tft.TFTransformOutput(_uri(run, "Transform", "TransformGraph"))
+    path = transform.vocabulary_file_by_name(LABEL_VOCABULARY)
+    if not path or not os.path.exists(path):
+        return []
+    return [label.decode("utf-8", "replace") for label in transform.vocabulary_by_name(LABEL_VOCABULARY)]

@@ -1,0 +1,103 @@
+"""Runs a pipeline on this machine."""
+
+import os
+from typing import Literal
+
+from tfx import v1 as tfx
+from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
+
+from components.example_gen.component import check_paths
+from pipeline.config import PipelineConfig
+from pipeline.pipeline import create_pipeline
+from pipeline.run_metadata import RunMetadata, forget_lost_pushes
+from pipeline.run_result import RunResult, read_result
+from pipeline.runners.component_events import ComponentListener, component_events
+from trainer_module.errors import UserError
+from trainer_module.hub_model import HubModel
+from trainer_module.planning import plan_freeze
+
+Runner = Literal["beam", "local"]
+
+
+class ComponentFailed(RuntimeError):
+    """A component failed, and not because of a user's mistake.
+
+    Attributes:
+        component: Its id.
+    """
+
+    def __init__(self, component: str, error: Exception) -> None:
+        super().__init__(f"{component} failed: {type(error).__name__}: {error}")
+        self.component = component
+
+
+def run_pipeline(
+    config: PipelineConfig, listener: ComponentListener, *, runner: Runner = "beam", log_file: str = ""
+) -> RunResult:
+    """Runs the pipeline to its end.
+
+    What can be known to be wrong before any component runs is refused before: paths, the Hub model, freeze rules.
+
+    Args:
+        config: With absolute paths.
+        listener: Hears of each component.
+        runner: `beam`: TFX's BeamDagRunner; `local`: its LocalDagRunner, one component after the other.
+        log_file: Named in the result.
+
+    Raises:
+        UserError: The config, the data or the model is wrong; whatever component found it.
+        ComponentFailed: Anything else.
+    """
+    settings = config.bert_settings()
+    _refuse_early(config)
+    hub_model = HubModel(settings.hub, settings.hub_digest)
+    plan_freeze(settings, hub_model)
+    settings = settings.model_copy(update={"hub_digest": hub_model.digest})
+
+    os.makedirs(config.pipeline.root, exist_ok=True)
+    metadata_path = os.path.join(config.pipeline.root, "metadata.sqlite")
+    forget_lost_pushes(metadata_path)
+    pipeline = create_pipeline(config, settings=settings, metadata_path=metadata_path)
+    watch = _Watch(listener)
+    try:
+        with component_events(watch):
+            (BeamDagRunner() if runner == "beam" else tfx.orchestration.LocalDagRunner()).run(pipeline)
+    except Exception as error:
+        if isinstance(watch.error, UserError):
+            raise watch.error from error
+        if watch.error is not None:
+            raise ComponentFailed(watch.failed_component, watch.error) from watch.error
+        raise
+    run = RunMetadata(metadata_path, config.pipeline.name, watch.run_id)
+    return read_result(run, watch.seconds, config.pipeline.root, log_file)
+
+
+def _refuse_early(config: PipelineConfig) -> None:
+    check_paths(config.data.train, config.data.eval)
+    schema = config.data.schema_path
+    if schema and "://" not in schema and not os.path.isfile(schema):
+        raise UserError(f"data.schema: no such file: {schema}")
+
+
+class _Watch:
+    """Passes events on, and keeps what the result needs."""
+
+    def __init__(self, listener: ComponentListener) -> None:
+        self._listener = listener
+        self.run_id = ""
+        self.seconds: dict[str, float] = {}
+        self.failed_component = ""
+        self.error: Exception | None = None
+
+    def started(self, component: str, run_id: str) -> None:
+        self.run_id = run_id
+        self._listener.started(component, run_id)
+
+    def ended(self, component: str, seconds: float) -> None:
+        self.seconds[component] = seconds
+        self._listener.ended(component, seconds)
+
+    def failed(self, component: str, error: Exception) -> None:
+        if self.error is None:
+            self.failed_component, self.error = component, error
+        self._listener.failed(component, error)

@@ -1,0 +1,264 @@
+"""What a config may say, and what it means."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.config import PipelineConfig, absolute_path
+from trainer_module.validation import describe_validation_error
+
+
+def given(**changes: Any) -> dict[str, Any]:
+    """A small config; `data={"label": …}` changes single keys of a section."""
+    sections: dict[str, Any] = {
+        "pipeline": {"name": "mine", "root": "runs/mine"},
+        "data": {"train": "rows.csv", "text": ["body"], "label": "topic"},
+        "model": {"hub": "models/bert"},
+    }
+    for name, keys in changes.items():
+        sections[name] = sections.get(name, {}) | keys
+    return sections
+
+
+def read(**changes: Any) -> PipelineConfig:
+    return PipelineConfig.model_validate(given(**changes))
+
+
+def problems(**changes: Any) -> list[str]:
+    with pytest.raises(ValidationError) as caught:
+        read(**changes)
+    return describe_validation_error(caught.value, PipelineConfig)
+
+
+def test_defaults():
+    config = read()
+    assert config.data.eval is None
+    assert config.data.eval_fraction == 0.2
+    assert (config.data.delimiter, config.data.quoting, config.data.encoding) == (",", "minimal", "utf-8")
+    assert config.data.on_bad_rows == "drop"
+    assert config.train.epochs == 3
+    assert config.evaluate.slices == []
+    assert config.push.directory == "runs/mine/serving"
+
+
+def test_default_threshold_is_the_live_model():
+    by_task = {"classification": "accuracy", "regression": "mse"}
+    for task, metric in by_task.items():
+        for evaluate in ({}, {"slices": [["channel"]]}):
+            thresholds = read(model={"task": task}, evaluate=evaluate).evaluate.thresholds
+            assert {name: bounds.model_dump(exclude_unset=True) for name, bounds in thresholds.items()} == {
+                metric: {"no_worse_than_live_by": 0.0}
+            }
+
+
+def test_given_thresholds_replace_the_default():
+    thresholds = read(evaluate={"thresholds": {"macro_f1": {"at_least": 0.5}}}).evaluate.thresholds
+    assert list(thresholds) == ["macro_f1"]
+
+
+@pytest.mark.parametrize(
+    ("train", "expected"),
+    [
+        ("rows.csv", "csv"),
+        ("rows.tsv", "csv"),
+        ("folder", "csv"),
+        ("rows.tfrecord", "tfrecord"),
+        ("rows-*.tfrecord.gz", "tfrecord"),
+    ],
+)
+def test_format_follows_the_ending(train: str, expected: str):
+    assert read(data={"train": train}).data.format == expected
+
+
+def test_format_given_wins_over_the_ending():
+    assert read(data={"train": "folder", "format": "tfrecord"}).data.format == "tfrecord"
+    assert read(data={"train": "a.tfrecord", "format": "csv"}).data.format == "csv"
+    assert problems(data={"format": "xml"}) == ["data.format: should be 'csv' or 'tfrecord'; given 'xml'"]
+
+
+def test_csv_keys_are_refused_for_tfrecord():
+    assert problems(data={"train": "a.tfrecord", "delimiter": "\t", "encoding": "utf-8"}) == [
+        "data.delimiter: says how CSV files are written, but data.format is 'tfrecord'; remove it",
+        "data.encoding: says how CSV files are written, but data.format is 'tfrecord'; remove it",
+    ]
+
+
+def test_schema_is_read_by_its_key():
+    assert read(data={"schema": "schema.pbtxt"}).data.schema_path == "schema.pbtxt"
+    assert problems(data={"shema": "x"}) == ["data.shema: is not a known key; did you mean 'schema'?"]
+
+
+def test_escaped_tab_is_a_tab():
+    assert read(data={"delimiter": "\\t"}).data.delimiter == "\t"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"eval": "e.csv", "eval_fraction": 0.1},
+         "data.eval_fraction: only splits `train` where data.eval is not given; remove one of the two"),
+        ({"eval_fraction": 1.0}, "data.eval_fraction: should be less than 1; given 1.0"),
+        ({"label": "body"}, "data.label: 'body' is also a text column; the model would read the answer"),
+        ({"columns": ["body", "team"]},
+         "data.label: there is no column 'topic'; data.columns names 'body', 'team'"),
+        ({"columns": ["topic", "x"], "text": ["a", "b"]},
+         "data.text: there is no column 'a', 'b'; data.columns names 'topic', 'x'"),
+        ({"text": ["body", "body"]}, "data.text: names 'body' twice; given ['body', 'body']"),
+        ({"columns": ["body", "topic", "body"]},
+         "data.columns: names 'body' twice; given ['body', 'topic', 'body']"),
+        ({"text": []}, "data.text: should have at least 1 item after validation, not 0; given []"),
+        ({"text": "body"}, "data.text: should be a valid list; given 'body'"),
+        ({"delimiter": "||"}, "data.delimiter: should have at most 1 character; given '||'"),
+        ({"delimiter": "\n"}, "data.delimiter: cannot be a quote or a line break; given '\\n'"),
+        ({"encoding": "utf-9"},
+         "data.encoding: is not a text encoding such as 'utf-8' or 'latin-1'; given 'utf-9'"),
+        ({"encoding": "base64"},
+         "data.encoding: is not a text encoding such as 'utf-8' or 'latin-1'; given 'base64'"),
+        ({"encoding": ""}, "data.encoding: is not a text encoding such as 'utf-8' or 'latin-1'; given ''"),
+        ({"on_bad_rows": "skip"}, "data.on_bad_rows: should be 'drop' or 'fail'; given 'skip'"),
+    ],
+)  # fmt: skip
+def test_refused_data(data: dict[str, Any], expected: str):
+    assert problems(data=data) == [expected]
+
+
+CLASSIFICATION = "accuracy, macro_f1, auc, loss"
+
+
+@pytest.mark.parametrize(
+    ("task", "thresholds", "expected"),
+    [
+        ("classification", {"f1": {"at_least": 0.5}},
+         f"f1: is not a known metric of classification; known metrics: {CLASSIFICATION}"),
+        ("classification", {"mse": {"at_most": 1.0}},
+         f"mse: is not a known metric of classification; known metrics: {CLASSIFICATION}"),
+        ("regression", {"accuracy": {"at_least": 0.5}},
+         "accuracy: is not a known metric of regression; known metrics: mse, mae, pearson_r2"),
+        ("classification", {"accuracy": {"at_most": 0.5}},
+         "accuracy.at_most: does not fit accuracy, where more is better; use at_least; given 0.5"),
+        ("classification", {"loss": {"at_least": 0.5}},
+         "loss.at_least: does not fit loss, where less is better; use at_most; given 0.5"),
+        ("regression", {"mae": {"at_least": 0.5}},
+         "mae.at_least: does not fit mae, where less is better; use at_most; given 0.5"),
+        ("classification", {"accuracy": {"at_least": 86}},
+         "accuracy.at_least: should be less than or equal to 1; given 86"),
+        ("classification", {"accuracy": {"at_leest": 0.5}},
+         "accuracy.at_leest: is not a known key; did you mean 'at_least'?"),
+        ("classification", {"accuracy": {}},
+         "accuracy: sets no bound; give at_least, at_most or no_worse_than_live_by"),
+        ("classification", {"accuracy": 0.86}, "accuracy: should be a table of keys and values; given 0.86"),
+        ("classification", {"accuracy": {"no_worse_than_live_by": -0.1}},
+         "accuracy.no_worse_than_live_by: should be greater than or equal to 0; given -0.1"),
+    ],
+)  # fmt: skip
+def test_refused_thresholds(task: str, thresholds: dict[str, Any], expected: str):
+    found = problems(model={"task": task}, evaluate={"thresholds": thresholds})
+    assert found == [f"evaluate.thresholds.{expected}"]
+
+
+def test_every_metric_takes_the_bound_of_its_direction():
+    live = {"no_worse_than_live_by": 0.01}
+    high, low = {"at_least": 0.5} | live, {"at_most": 2.0} | live
+    read(evaluate={"thresholds": {"accuracy": high, "macro_f1": high, "auc": high, "loss": low}})
+    thresholds = {"mse": low, "mae": low, "pearson_r2": high}
+    read(model={"task": "regression"}, evaluate={"thresholds": thresholds})
+
+
+def test_slices():
+    assert read(evaluate={"slices": [["channel"], ["channel", "team"]]}).evaluate.slices[1] == [
+        "channel",
+        "team",
+    ]
+    assert problems(evaluate={"slices": ["channel"]}) == [
+        "evaluate.slices[0]: should be a valid list; given 'channel'"
+    ]
+    assert problems(data={"columns": ["body", "topic"]}, evaluate={"slices": [["topic"], ["team"]]}) == [
+        "evaluate.slices[1]: there is no column 'team'; data.columns names 'body', 'topic'"
+    ]
+
+
+def test_problems_of_all_sections_come_at_once():
+    sections = given(
+        pipeline={"name": "a b"},
+        data={"columns": ["body", "team"], "eval": "e.csv", "eval_fraction": 0.1},
+        model={"max_tokens": 1, "freeze": [{"freeze": "encoder["}, {"train": ""}]},
+        train={"epochs": 0, "learning_rat": 1.0},
+        evaluate={"slices": "channel", "thresholds": {"f1": {}, "mse": {"at_least": 1.0}}},
+        push={},
+        modle={},
+    )
+    del sections["model"]["hub"]
+    with pytest.raises(ValidationError) as caught:
+        PipelineConfig.model_validate(sections)
+    found = [line.split(": ")[0] for line in describe_validation_error(caught.value, PipelineConfig)]
+    assert found == [
+        "pipeline.name",
+        "data.eval_fraction",
+        "data.label",
+        "model.hub",
+        "model.freeze",
+        "model.freeze",
+        "model.max_tokens",
+        "train.epochs",
+        "train.learning_rat",
+        "evaluate.slices",
+        "evaluate.thresholds.f1",
+        "evaluate.thresholds.mse.at_least",
+        "push.directory",
+        "modle",
+    ]
+
+
+def test_default_push_adds_no_problem_of_its_own():
+    assert problems(pipeline={"root": ""}) == ["pipeline.root: should have at least 1 character; given ''"]
+
+
+def test_missing_sections():
+    with pytest.raises(ValidationError) as caught:
+        PipelineConfig.model_validate({})
+    expected = ["pipeline: is missing", "data: is missing", "model: is missing"]
+    assert describe_validation_error(caught.value, PipelineConfig) == expected
+
+
+def test_bert_settings_hold_only_what_was_set():
+    config = read(model={"freeze": [{"freeze": "encoder[:3]"}]}, train={"epochs": 2}, evaluate={"slices": []})
+    assert config.resolve_paths(Path("/p")).bert_settings().to_custom_config() == {
+        "bert": {
+            "text": ["body"],
+            "label": "topic",
+            "hub": "/p/models/bert",
+            "freeze": [{"freeze": "encoder[:3]"}],
+            "epochs": 2,
+        }
+    }
+
+
+def test_paths_are_taken_from_the_folder():
+    config = read(
+        pipeline={"root": "../runs/mine"},
+        data={"train": "data/*.csv", "eval": "/abs/eval.csv", "schema": "schema.pbtxt"},
+        model={"hub": "https://tfhub.dev/tensorflow/bert/1", "preprocess": "pre", "vocab": "~/vocab.txt"},
+        push={"directory": "gs://bucket/serving"},
+    ).resolve_paths(Path("/project/configs"))
+    assert config.pipeline.root == "/project/runs/mine"
+    assert config.data.train == "/project/configs/data/*.csv"
+    assert config.data.eval == "/abs/eval.csv"
+    assert config.data.schema_path == "/project/configs/schema.pbtxt"
+    assert config.model.hub == "https://tfhub.dev/tensorflow/bert/1"
+    assert config.model.preprocess == "/project/configs/pre"
+    assert config.model.vocab == str(Path.home() / "vocab.txt")
+    assert config.push.directory == "gs://bucket/serving"
+
+
+def test_default_push_follows_the_root():
+    folder = Path("/project/configs")
+    assert read().resolve_paths(folder).push.directory == "/project/configs/runs/mine/serving"
+    in_cloud = read(pipeline={"root": "gs://bucket/runs"}).resolve_paths(folder)
+    assert in_cloud.push.directory == "gs://bucket/runs/serving"
+
+
+@pytest.mark.parametrize("url", ["https://h/m/1", "gs://b/m", "hdfs://n/m", "s3://b/m", "file:///m"])
+def test_urls_stay(url: str):
+    assert absolute_path(url, Path("/project")) == url

@@ -1,0 +1,82 @@
+"""The encoder that trains."""
+
+import tensorflow as tf
+import tf_keras as keras
+
+from trainer_module.encoder.embeddings import Embeddings
+from trainer_module.encoder.hub_weights import HubWeights
+from trainer_module.encoder.math import ACTIVATIONS
+from trainer_module.encoder.pooler import Pooler
+from trainer_module.encoder.transformer_block import TransformerBlock
+from trainer_module.layout import EMBEDDINGS, POOLER, EncoderLayout, block_name
+
+
+class BertEncoder(keras.layers.Layer):
+    """A Hub BERT rebuilt in Keras: the same function of the same weights, but enterable at any block.
+
+    Args:
+        layout: Its architecture.
+        weights: Where its variables come from.
+        activation: A key of `ACTIVATIONS`.
+        epsilon: Of every layer norm.
+        dropout: Rate inside the parts that train; frozen parts have none.
+    """
+
+    def __init__(
+        self,
+        layout: EncoderLayout,
+        weights: HubWeights,
+        *,
+        activation: str = "gelu_tanh",
+        epsilon: float = 1e-12,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__(name="encoder")
+        self.embeddings = Embeddings(weights.of_block(EMBEDDINGS), epsilon, dropout)
+        self.blocks = [
+            TransformerBlock(
+                index, weights.of_block(block_name(index)), ACTIVATIONS[activation], epsilon, dropout
+            )
+            for index in range(layout.blocks)
+        ]
+        self.pooler = Pooler(weights.of_block(POOLER)) if layout.in_block(POOLER) else None
+
+    @property
+    def hub_variables(self) -> dict[str, tf.Variable]:
+        """Every variable that came from the Hub model, by its Hub name."""
+        parts = [self.embeddings, *self.blocks, *([self.pooler] if self.pooler else [])]
+        variables = [variable for part in parts for variable in part.hub_weights.values()]
+        return {variable.name.removesuffix(":0"): variable for variable in variables}
+
+    def block_outputs(
+        self, word_ids: tf.Tensor, mask: tf.Tensor, type_ids: tf.Tensor, training: bool = False
+    ) -> list[tf.Tensor]:
+        """The output of every block.
+
+        Args:
+            word_ids: `[batch, seq]` int32.
+            mask: `[batch, seq]` int32, 1 for tokens and 0 for padding.
+            type_ids: `[batch, seq]` int32.
+            training: Whether dropout applies.
+
+        Returns:
+            One `[batch, seq, hidden]` float32 tensor per block.
+        """
+        states = self.embeddings(word_ids, type_ids, training=training)
+        outputs = []
+        for block in self.blocks:
+            states = block(states, mask, training=training)
+            outputs.append(states)
+        return outputs
+
+    def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """The last block's output, `[batch, seq, hidden]` float32, for a dict of a Hub encoder's three inputs."""
+        return self.block_outputs(
+            inputs["input_word_ids"], inputs["input_mask"], inputs["input_type_ids"], training
+        )[-1]
+
+    def pool(self, states: tf.Tensor) -> tf.Tensor:
+        """The Hub model's `pooled_output`, `[batch, hidden]`, from the last block's output."""
+        if self.pooler is None:
+            return states[:, 0, :]
+        return self.pooler(states)

@@ -1,0 +1,45 @@
+"""Word, position and segment embeddings."""
+
+import tensorflow as tf
+import tf_keras as keras
+
+from trainer_module.encoder.hub_weights import any_trains
+from trainer_module.encoder.math import dense, layer_norm
+
+
+class Embeddings(keras.layers.Layer):
+    """Token ids to the first block's input.
+
+    Args:
+        weights: By role, as in `variable_names`; `projection/*` only where the embeddings are narrower than the
+            blocks (ELECTRA).
+        epsilon: Of the layer norm.
+        dropout: Rate after the layer norm, when anything here trains.
+    """
+
+    def __init__(self, weights: dict[str, tf.Variable], epsilon: float, dropout: float) -> None:
+        super().__init__(name="embeddings")
+        self.hub_weights = weights
+        self._epsilon = epsilon
+        self._dropout = dropout if any_trains(weights) else 0.0
+
+    def call(self, word_ids: tf.Tensor, type_ids: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """
+        Args:
+            word_ids: `[batch, seq]` int32.
+            type_ids: `[batch, seq]` int32, 0 or 1.
+            training: Whether dropout applies.
+
+        Returns:
+            `[batch, seq, hidden]` float32.
+        """
+        weights = self.hub_weights
+        states = tf.gather(weights["word/embeddings"], word_ids)
+        states += weights["position/embeddings"][: tf.shape(word_ids)[1]]
+        states += tf.gather(weights["type/embeddings"], type_ids)
+        states = layer_norm(states, weights["layer_norm/gamma"], weights["layer_norm/beta"], self._epsilon)
+        if training and self._dropout:
+            states = tf.nn.dropout(states, self._dropout)
+        if "projection/kernel" in weights:
+            states = dense(states, weights["projection/kernel"], weights["projection/bias"])
+        return states

@@ -1,0 +1,120 @@
+"""The SavedModel that is served: raw text in, answers out, with nothing of ours needed to load it."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from trainer_module.classifier import BertClassifier
+from trainer_module.features import LABEL, MASK, TYPE_IDS, WORD_IDS
+from trainer_module.settings import BertSettings
+
+Outputs = dict[str, tf.Tensor]
+
+
+class ServingModel(tf.Module):
+    """The exported object. It tracks variables and Transform's graph, not Keras layers, so that plain TensorFlow
+    (with tensorflow-text for the tokenizer's ops) loads it.
+
+    Args:
+        classifier: Trained.
+        transform_output: The graph that turned raw columns into token ids.
+        settings: Of the run.
+        labels: The class names by index; empty for regression.
+    """
+
+    def __init__(
+        self,
+        classifier: BertClassifier,
+        transform_output: tft.TFTransformOutput,
+        settings: BertSettings,
+        labels: Sequence[bytes],
+    ) -> None:
+        super().__init__()
+        # A closure, not an attribute: TensorFlow would export every Keras layer it finds here.
+        self._predict = tf.function(lambda inputs: classifier(inputs, training=False), autograph=False)
+        self.model_variables = list(classifier.variables)
+        self.transform_layer = transform_output.transform_features_layer()
+        self._settings = settings
+        self._labels = list(labels)
+        self._raw_spec = transform_output.raw_feature_spec()
+
+    def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """What `tf.saved_model.save` takes.
+
+        `serving_default`: serialized tf.Examples `[batch]` → `probabilities` `[batch, classes]` float32 and `label`
+        `[batch]` string (regression: `prediction` `[batch]` float32). `predict_text`: one string `[batch]` per text
+        column → the same. `transform_features`: serialized tf.Examples → the label as a class index, for TFMA.
+        `classes`: nothing → the class names in the order of `probabilities`.
+        """
+        strings = tf.TensorSpec([None], tf.string)
+        signatures = {
+            "serving_default": self._serve_examples.get_concrete_function(examples=strings),
+            "predict_text": self._serve_text.get_concrete_function(
+                **{_argument_name(column): tf.TensorSpec([None], tf.string, name=column) for column in self._settings.text}
+            ),
+            "transform_features": self._transform_features.get_concrete_function(examples=strings),
+        }
+        if self._labels:
+            signatures["classes"] = self._classes.get_concrete_function()
+        return signatures
+
+    @tf.function
+    def _serve_examples(self, examples: tf.Tensor) -> Outputs:
+        return self._answer(self._parse(examples, self._settings.text))
+
+    @tf.function
+    def _serve_text(self, **texts: tf.Tensor) -> Outputs:
+        raw = {column: texts[_argument_name(column)] for column in self._settings.text}
+        return self._answer({column: self._as_raw(column, values) for column, values in raw.items()})
+
+    @tf.function
+    def _transform_features(self, examples: tf.Tensor) -> Outputs:
+        raw = self._parse(examples, [*self._settings.text, self._settings.label])
+        return {LABEL: self.transform_layer(raw)[LABEL]}
+
+    @tf.function
+    def _classes(self) -> Outputs:
+        return {"classes": tf.constant(self._labels)}
+
+    def _parse(self, examples: tf.Tensor, columns: Sequence[str]) -> dict[str, tf.Tensor]:
+        return tf.io.parse_example(examples, {column: self._raw_spec[column] for column in columns})
+
+    def _as_raw(self, column: str, values: tf.Tensor) -> tf.Tensor | tf.SparseTensor:
+        """A batch of strings in the form that Transform's graph takes for this column."""
+        values = values[:, tf.newaxis]
+        return values if isinstance(self._raw_spec[column], tf.io.FixedLenFeature) else tf.sparse.from_dense(values)
+
+    def _answer(self, raw: dict[str, tf.Tensor]) -> Outputs:
+        transformed = self.transform_layer(raw)
+        logits = self._predict(_model_inputs(transformed))
+        if not self._labels:
+            return {"prediction": logits[:, 0]}
+        return {
+            "probabilities": tf.nn.softmax(logits),
+            "label": tf.gather(tf.constant(self._labels), tf.argmax(logits, axis=-1)),
+        }
+
+
+def _model_inputs(transformed: dict[str, tf.SparseTensor]) -> dict[str, tf.Tensor]:
+    """Pads to the longest text of the request."""
+    words = transformed[WORD_IDS]
+    lengths = tf.math.bincount(tf.cast(words.indices[:, 0], tf.int32), minlength=tf.cast(words.dense_shape[0], tf.int32))
+    word_ids = tf.cast(tf.sparse.to_dense(words), tf.int32)
+    type_ids = (
+        tf.cast(tf.sparse.to_dense(transformed[TYPE_IDS]), tf.int32)
+        if TYPE_IDS in transformed
+        else tf.zeros_like(word_ids)
+    )
+    mask = tf.sequence_mask(lengths, tf.shape(word_ids)[1], tf.int32)
+    return {WORD_IDS: word_ids, MASK: mask, TYPE_IDS: type_ids}
+
+
+def _argument_name(column: str) -> str:
+    """A Python argument's name for any column name, such as `#1 String`."""
+    return "text_" + "".join(character if character.isalnum() else "_" for character in column)
+
+
+def export(model: ServingModel, path: str) -> None:
+    """Writes the SavedModel to `path`."""
+    tf.saved_model.save(model, path, signatures=model.signatures())

@@ -1,0 +1,151 @@
+"""Reads a SavedModel's variables and assets without loading, hence without running, its program."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import (
+    saved_model_pb2,
+    saved_object_graph_pb2,
+    trackable_object_graph_pb2,
+)
+
+from trainer_module.errors import UserError
+
+_OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
+
+
+@dataclass(frozen=True)
+class SavedVariable:
+    """A variable in a SavedModel: its name, shape, type, and where the checkpoint keeps its value."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: tf.DType
+    checkpoint_key: str
+
+
+class SavedModelReader:
+    """The static content of one SavedModel folder.
+
+    Args:
+        path: A folder, local or remote (`gs://`), with `saved_model.pb`.
+
+    Raises:
+        UserError: There is no SavedModel in the folder, or it is damaged or of TensorFlow 1.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._objects = self._read_object_graph()
+        self._checkpoint = tf.train.load_checkpoint(os.path.join(path, "variables", "variables"))
+        graph = trackable_object_graph_pb2.TrackableObjectGraph()
+        graph.ParseFromString(self._checkpoint.get_tensor(_OBJECT_GRAPH_KEY))
+        self._checkpoint_keys = dict(_pair_checkpoint_keys(self._objects, graph))
+
+    def variables(self) -> list[SavedVariable]:
+        """The root's own list of variables where it has one (a Hub layer's), else all of them."""
+        listed = self._child(0, "variables")
+        if listed is not None:
+            nodes = [child.node_id for child in self._objects.nodes[listed].children]
+        else:
+            nodes = list(range(len(self._objects.nodes)))
+        return [self._variable(node) for node in nodes if node in self._checkpoint_keys]
+
+    def value(self, variable: SavedVariable) -> np.ndarray:
+        """The variable's value, from the checkpoint."""
+        return np.asarray(self._checkpoint.get_tensor(variable.checkpoint_key))
+
+    def root_variable(self, attribute: str) -> np.ndarray | None:
+        """The value of the variable that the root object holds as `attribute`, if it does."""
+        node = self._child(0, attribute)
+        if node is None or node not in self._checkpoint_keys:
+            return None
+        return self.value(self._variable(node))
+
+    def root_asset(self, attribute: str) -> str | None:
+        """The path of the asset file that the root object holds as `attribute`, if it does."""
+        node = self._child(0, attribute)
+        if node is None or self._objects.nodes[node].WhichOneof("kind") != "asset":
+            return None
+        asset = self._meta_graph.asset_file_def[self._objects.nodes[node].asset.asset_file_def_index]
+        return os.path.join(self.path, "assets", asset.filename)
+
+    def digest(self) -> str:
+        """`sha256:…` over the program, variables and assets: equal exactly when the content is."""
+        total = hashlib.sha256()
+        for file in sorted(_content_files(self.path)):
+            content = hashlib.sha256()
+            with tf.io.gfile.GFile(os.path.join(self.path, file), "rb") as stream:
+                while chunk := stream.read(1 << 22):
+                    content.update(chunk)
+            total.update(f"{file}\0{content.hexdigest()}\n".encode())
+        return f"sha256:{total.hexdigest()}"
+
+    def _read_object_graph(self) -> saved_object_graph_pb2.SavedObjectGraph:
+        file = os.path.join(self.path, "saved_model.pb")
+        if not tf.io.gfile.exists(file):
+            raise UserError(
+                f"model.hub: {self.path} is not a SavedModel (it has no saved_model.pb); give a TF-Hub handle or "
+                "the folder of a TF2 SavedModel, or convert a Hugging Face checkpoint with `permafrost import-hf`"
+            )
+        saved_model = saved_model_pb2.SavedModel()
+        try:
+            with tf.io.gfile.GFile(file, "rb") as stream:
+                saved_model.ParseFromString(stream.read())
+        except Exception as error:  # protobuf's DecodeError differs between its implementations
+            raise UserError(f"model.hub: {file} is damaged ({error}); fetch the model again") from None
+        if not saved_model.meta_graphs or not saved_model.meta_graphs[0].object_graph_def.nodes:
+            raise UserError(
+                f"model.hub: {self.path} is not a TF2 SavedModel (a TF1 Hub module?); "
+                "use the handle's TF2 version"
+            )
+        self._meta_graph = saved_model.meta_graphs[0]
+        if not tf.io.gfile.exists(os.path.join(self.path, "variables", "variables.index")):
+            raise UserError(f"model.hub: {self.path} is a SavedModel without variables; it is not a BERT encoder")
+        return self._meta_graph.object_graph_def
+
+    def _child(self, node: int, name: str) -> int | None:
+        for child in self._objects.nodes[node].children:
+            if child.local_name == name:
+                return int(child.node_id)
+        return None
+
+    def _variable(self, node: int) -> SavedVariable:
+        proto = self._objects.nodes[node].variable
+        shape = tuple(int(dim.size) for dim in proto.shape.dim)
+        return SavedVariable(
+            proto.name.removesuffix(":0"), shape, tf.as_dtype(proto.dtype), self._checkpoint_keys[node]
+        )
+
+
+def _pair_checkpoint_keys(
+    saved: saved_object_graph_pb2.SavedObjectGraph,
+    checkpoint: trackable_object_graph_pb2.TrackableObjectGraph,
+) -> Iterator[tuple[int, str]]:
+    """Walks both object graphs along the same child names: the SavedModel names variables, the checkpoint values."""
+    seen = {0}
+    queue = [(0, 0)]
+    while queue:
+        saved_id, checkpoint_id = queue.pop()
+        node = checkpoint.nodes[checkpoint_id]
+        if saved.nodes[saved_id].WhichOneof("kind") == "variable":
+            for attribute in node.attributes:
+                if attribute.name == "VARIABLE_VALUE":
+                    yield saved_id, attribute.checkpoint_key
+        children = {child.local_name: child.node_id for child in node.children}
+        for child in saved.nodes[saved_id].children:
+            if child.local_name in children and child.node_id not in seen:
+                seen.add(child.node_id)
+                queue.append((child.node_id, children[child.local_name]))
+
+
+def _content_files(path: str) -> Iterator[str]:
+    yield "saved_model.pb"
+    for folder in ("variables", "assets"):
+        base = os.path.join(path, folder)
+        if tf.io.gfile.isdir(base):
+            yield from (f"{folder}/{name}" for name in tf.io.gfile.listdir(base))

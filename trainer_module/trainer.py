@@ -1,0 +1,79 @@
+"""`run_fn`: from transformed examples to an exported classifier."""
+
+import logging
+import os
+
+import tensorflow as tf
+import tensorflow_transform as tft
+import tf_keras as keras
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+from trainer_module.classifier import BertClassifier
+from trainer_module.encoder import rebuild
+from trainer_module.export import ServingModel, export
+from trainer_module.features import LABEL_VOCABULARY
+from trainer_module.freeze_plan import FreezePlan
+from trainer_module.frozen_check import check_frozen
+from trainer_module.hub_model import HubModel
+from trainer_module.planning import plan_freeze
+from trainer_module.rows import read_rows
+from trainer_module.settings import BertSettings
+from trainer_module.training import train
+
+PLAN_FILE = "freeze_plan.json"
+"""The plan that was trained, beside the TensorBoard logs in `model_run_dir`."""
+
+_log = logging.getLogger("permafrost.trainer")
+
+
+def run_fn(fn_args: FnArgs) -> None:
+    """TFX Trainer's entry point (https://www.tensorflow.org/tfx/guide/trainer).
+
+    Args:
+        fn_args: `custom_config["bert"]` holds the settings; see `BertSettings`. `train_steps`, where given, bounds
+            the training as the setting `steps` does.
+
+    Raises:
+        UserError: The settings, the model or a freeze rule are wrong.
+        FrozenWeightMoved: A frozen variable isn't what it was: the model is not exported.
+    """
+    settings = BertSettings.from_custom_config(fn_args.custom_config)
+    if fn_args.train_steps and settings.steps is None:
+        settings = settings.model_copy(update={"steps": fn_args.train_steps})
+    keras.utils.set_random_seed(settings.seed)
+    hub_model = HubModel(settings.hub, settings.hub_digest)
+    plan = plan_freeze(settings, hub_model)
+    _log_plan(plan)
+
+    transform_output = tft.TFTransformOutput(fn_args.transform_output)
+    labels = _read_labels(transform_output, settings)
+    classifier = BertClassifier(
+        rebuild(hub_model, plan.is_trainable, settings.dropout).encoder,
+        outputs=max(len(labels), 1),
+        pooling=settings.pooling,
+        dropout=settings.dropout,
+        seed=settings.seed,
+    )
+    train(
+        classifier,
+        read_rows(fn_args.train_files, transform_output),
+        read_rows(fn_args.eval_files, transform_output),
+        settings,
+        log_dir=fn_args.model_run_dir,
+    )
+    check_frozen(plan, hub_model.weights, classifier.encoder.hub_variables)
+    export(ServingModel(classifier, transform_output, settings, labels), fn_args.serving_model_dir)
+    with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, PLAN_FILE), "w") as stream:
+        stream.write(plan.to_json())
+
+
+def _read_labels(transform_output: tft.TFTransformOutput, settings: BertSettings) -> list[bytes]:
+    if settings.task == "regression":
+        return []
+    return transform_output.vocabulary_by_name(LABEL_VOCABULARY)
+
+
+def _log_plan(plan: FreezePlan) -> None:
+    for block in plan.blocks():
+        _log.info("%s: %d of %d parameters frozen", block.name, block.frozen_params, block.parameters)
+    _log.info("%d parameters frozen, %d train", plan.frozen_params, plan.trainable_params)

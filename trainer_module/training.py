@@ -1,0 +1,86 @@
+"""Fits a classifier on tokenized rows."""
+
+import math
+
+import tf_keras as keras
+
+from trainer_module.batches import evaluation_dataset, training_dataset
+from trainer_module.classifier import BertClassifier
+from trainer_module.errors import UserError
+from trainer_module.optimizer import make_optimizer
+from trainer_module.progress import LogProgress
+from trainer_module.rows import Rows
+from trainer_module.settings import BertSettings
+
+
+def train(
+    classifier: BertClassifier, train_rows: Rows, eval_rows: Rows, settings: BertSettings, log_dir: str
+) -> keras.callbacks.History:
+    """Trains in place.
+
+    Args:
+        classifier: What trains.
+        train_rows: At least one row.
+        eval_rows: Measured after each epoch.
+        settings: How long and how fast.
+        log_dir: For TensorBoard.
+
+    Raises:
+        UserError: There are no rows to train on, or the loss became NaN.
+    """
+    if not len(train_rows) or not len(eval_rows):
+        raise UserError("data: no rows to train or to evaluate on; both splits need at least one")
+    steps_per_epoch = math.ceil(len(train_rows) / settings.batch_size)
+    total_steps = settings.steps or settings.epochs * steps_per_epoch
+    epochs = math.ceil(total_steps / steps_per_epoch)
+    classifier.compile(make_optimizer(settings, total_steps), *_loss_and_metrics(settings))
+    history = classifier.fit(
+        training_dataset(train_rows, settings.batch_size, settings.seed, epochs),
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        validation_data=evaluation_dataset(eval_rows, settings.batch_size),
+        callbacks=_callbacks(settings, total_steps, log_dir),
+        verbose=0,
+    )
+    if not math.isfinite(history.history["loss"][-1]):
+        raise UserError(
+            f"train.learning_rate: the loss became {history.history['loss'][-1]} with {settings.learning_rate:g}; "
+            "try a tenth of it"
+        )
+    return history
+
+
+def _loss_and_metrics(settings: BertSettings) -> tuple[keras.losses.Loss, list[str]]:
+    if settings.task == "regression":
+        return keras.losses.MeanSquaredError(), ["mae"]
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"]
+
+
+def _callbacks(settings: BertSettings, total_steps: int, log_dir: str) -> list[keras.callbacks.Callback]:
+    callbacks: list[keras.callbacks.Callback] = [
+        keras.callbacks.TensorBoard(log_dir, write_graph=False, profile_batch=0),
+        keras.callbacks.TerminateOnNaN(),
+        LogProgress(total_steps),
+    ]
+    if settings.steps is not None:
+        callbacks.append(_StopAfter(total_steps))
+    if settings.early_stopping_patience is not None:
+        callbacks.append(
+            keras.callbacks.EarlyStopping(
+                "val_loss", patience=settings.early_stopping_patience, restore_best_weights=True
+            )
+        )
+    return callbacks
+
+
+class _StopAfter(keras.callbacks.Callback):
+    """Stops in the middle of an epoch."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self._left = steps
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self._left -= 1
+        if self._left <= 0:
+            self.model.stop_training = True

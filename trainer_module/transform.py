@@ -1,0 +1,88 @@
+"""`preprocessing_fn`: raw columns to token ids and a label, as a TensorFlow graph that serving reuses."""
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from trainer_module.errors import UserError
+from trainer_module.features import LABEL, LABEL_VOCABULARY, TYPE_IDS, WORD_IDS
+from trainer_module.hub_model import HubModel
+from trainer_module.settings import BertSettings
+from trainer_module.tokenizer import HubTokenizer, Tokenizer, WordPieceTokenizer, pack
+from trainer_module.vocabulary import read_vocabulary
+
+Column = tf.Tensor | tf.SparseTensor | tf.RaggedTensor
+
+
+def preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -> dict[str, Column]:
+    """TFX Transform's entry point (https://www.tensorflow.org/tfx/guide/transform).
+
+    Args:
+        inputs: The raw columns; text and label may be dense `[batch, 1]` or sparse.
+        custom_config: Holds the settings under `bert`.
+
+    Returns:
+        `input_word_ids` and, for pairs, `input_type_ids`: sparse `[batch, (tokens)]` int64, unpadded.
+        The label: `[batch]` int64, an index into the `labels` vocabulary (-1: not in it), or float32 for regression.
+
+    Raises:
+        UserError: The settings, the model or its vocabulary are wrong, or a column is missing.
+    """
+    settings = BertSettings.from_custom_config(custom_config)
+    missing = [column for column in (*settings.text, settings.label) if column not in inputs]
+    if missing:
+        raise UserError(f"data: no column {', '.join(map(repr, missing))}; there are: {', '.join(sorted(inputs))}")
+    tokenizer = _make_tokenizer(settings)
+    word_ids, type_ids = pack(
+        [tokenizer.tokenize(_text(inputs[column])) for column in settings.text],
+        start=tokenizer.start,
+        separator=tokenizer.separator,
+        max_tokens=settings.max_tokens,
+    )
+    outputs: dict[str, Column] = {WORD_IDS: tf.cast(word_ids, tf.int64).to_sparse()}
+    if len(settings.text) == 2:
+        outputs[TYPE_IDS] = tf.cast(type_ids, tf.int64).to_sparse()
+    outputs[LABEL] = _label(inputs[settings.label], settings)
+    return outputs
+
+
+def _make_tokenizer(settings: BertSettings) -> Tokenizer:
+    if settings.preprocess:
+        path = settings.preprocess
+        if not tf.io.gfile.exists(f"{path}/saved_model.pb"):
+            raise UserError(f"model.preprocess: {path} is not a SavedModel; name a Hub preprocessing model's folder")
+        return HubTokenizer(tft.make_and_track_object(lambda: tf.saved_model.load(path), name="preprocess"))
+    hub_model = HubModel(settings.hub, settings.hub_digest)
+    return WordPieceTokenizer(read_vocabulary(settings, hub_model))
+
+
+def _text(column: Column) -> tf.Tensor:
+    values = _first(column)
+    return values if values.dtype == tf.string else tf.strings.as_string(values)
+
+
+def _label(column: Column, settings: BertSettings) -> tf.Tensor:
+    values = _first(column)
+    if settings.task == "regression":
+        return tf.strings.to_number(values) if values.dtype == tf.string else tf.cast(values, tf.float32)
+    if values.dtype.is_floating:
+        raise UserError(
+            f"data.label: {settings.label!r} holds fractional numbers; "
+            'set model.task = "regression", or write classes as integers or names'
+        )
+    if values.dtype != tf.string:
+        values = tf.strings.as_string(values)
+    return tft.compute_and_apply_vocabulary(
+        values, default_value=-1, num_oov_buckets=0, vocab_filename=LABEL_VOCABULARY
+    )
+
+
+def _first(column: Column) -> tf.Tensor:
+    """Each example's first value, `[batch]`; empty (or 0) where it has none."""
+    if isinstance(column, tf.RaggedTensor):
+        column = column.to_sparse()
+    if isinstance(column, tf.SparseTensor):
+        shape = tf.stack([column.dense_shape[0], tf.maximum(column.dense_shape[1], 1)])
+        column = tf.sparse.to_dense(tf.SparseTensor(column.indices, column.values, shape))
+    return column if column.shape.rank == 1 else column[:, 0]
