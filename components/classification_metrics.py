@@ -1,7 +1,7 @@
-"""Metrics of a classifier that need no number of classes beforehand: macro-F1, per-class precision and recall, AUC."""
+"""TFMA metrics of a classifier that need not know beforehand how many classes there are."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 # Evaluator loads the exported model in this process, and its tokenizer's ops must be registered by then.
@@ -13,72 +13,39 @@ from tensorflow_model_analysis.metrics.multi_class_confusion_matrix_metrics impo
 )
 from tensorflow_model_analysis.proto import config_pb2
 
-MACRO_F1 = "macro_f1"
-AUC = "auc"
-PRECISION = "precision"
-RECALL = "recall"
-
 # TFMA leaves metrics with a leading underscore out of its results.
-_PRIVATE_AUC = "_auc_of_second_class"
+_AUC_OF_SECOND_CLASS = "_auc_of_second_class"
 _AUC_THRESHOLDS = 1000
 
+_Values = dict[metric_types.MetricKey, float]
 
-class ClassificationMetrics(metric_types.Metric):
-    """Derived from the confusion matrix of the most probable class.
 
-    Gives `macro_f1` (mean of the classes' F1, over the classes that occur as label or prediction), `precision` and
-    `recall` with a `class_id` sub-key per class, and `auc` (ROC) when the model has two classes. A class that was
-    never predicted has precision 0, one that never occurs as label recall 0.
+class MacroF1(metric_types.Metric):
+    """The mean F1 of the classes that occur, as label or as prediction."""
+
+    def __init__(self, name: str = "macro_f1") -> None:
+        super().__init__(_with_confusion_matrix(_macro_f1), name=name)
+
+
+class PerClass(metric_types.Metric):
+    """`precision` and `recall` of each class that occurs, with a `class_id` sub-key.
+
+    A class that was never predicted has precision 0, one that is no row's label recall 0.
     """
 
-    def __init__(self, name: str = "classification_metrics") -> None:
-        super().__init__(metric_util.merge_per_key_computations(_computations), name=name)
+    def __init__(self, name: str = "per_class") -> None:
+        super().__init__(_with_confusion_matrix(_per_class), name=name)
 
 
-metric_types.register_metric(ClassificationMetrics)
+class TwoClassAUC(metric_types.Metric):
+    """Area under the ROC curve of a model with two classes; nothing for a model with more."""
+
+    def __init__(self, name: str = "auc") -> None:
+        super().__init__(_with_confusion_matrix(_two_class_auc), name=name)
 
 
-def _computations(
-    name: str,
-    eval_config: config_pb2.EvalConfig | None = None,
-    model_name: str = "",
-    output_name: str = "",
-    example_weighted: bool = False,
-) -> metric_types.MetricComputations:
-    del name  # each metric below has its own
-    matrices = multi_class_confusion_matrices(
-        thresholds=[-1.0],  # below any probability: the most probable class always counts as predicted
-        eval_config=eval_config,
-        model_name=model_name,
-        output_name=output_name,
-        example_weighted=example_weighted,
-    )
-    auc = confusion_matrix_metrics.AUC(num_thresholds=_AUC_THRESHOLDS, name=_PRIVATE_AUC).computations(
-        eval_config=eval_config,
-        model_names=[model_name],
-        output_names=[output_name],
-        sub_keys=[metric_types.SubKey(class_id=1)],
-        example_weighted=example_weighted,
-    )
-    matrix_key, auc_key = matrices[-1].keys[-1], auc[-1].keys[-1]
-
-    def key(metric: str, class_id: int | None = None) -> metric_types.MetricKey:
-        sub_key = None if class_id is None else metric_types.SubKey(class_id=class_id)
-        return metric_types.MetricKey(
-            metric, model_name, output_name, sub_key, example_weighted=example_weighted
-        )
-
-    def result(metrics: Mapping[metric_types.MetricKey, Any]) -> dict[metric_types.MetricKey, float]:
-        counts = _Counts(metrics[matrix_key])
-        values = {key(MACRO_F1): counts.macro_f1()}
-        for class_id in counts.classes:
-            values[key(PRECISION, class_id)] = counts.precision(class_id)
-            values[key(RECALL, class_id)] = counts.recall(class_id)
-        if counts.classes <= {0, 1}:
-            values[key(AUC)] = float(metrics[auc_key])
-        return values
-
-    return [*matrices, *auc, metric_types.DerivedMetricComputation(keys=[key(MACRO_F1)], result=result)]
+for _metric in (MacroF1, PerClass, TwoClassAUC):
+    metric_types.register_metric(_metric)
 
 
 class _Counts:
@@ -104,11 +71,72 @@ class _Counts:
     def recall(self, class_id: int) -> float:
         return _share(self.right[class_id], self.labelled[class_id])
 
-    def macro_f1(self) -> float:
-        scores = [
-            _share(2 * self.right[each], self.labelled[each] + self.predicted[each]) for each in self.classes
-        ]
-        return sum(scores) / len(scores)
+    def f1(self, class_id: int) -> float:
+        return _share(2 * self.right[class_id], self.labelled[class_id] + self.predicted[class_id])
+
+
+_FromCounts = Callable[[metric_types.MetricKey, _Counts, Mapping[metric_types.MetricKey, Any]], _Values]
+
+
+def _with_confusion_matrix(values: _FromCounts) -> Callable[..., metric_types.MetricComputations]:
+    """A metric derived from the confusion matrix of the most probable class, per model."""
+
+    def computations(
+        name: str,
+        eval_config: config_pb2.EvalConfig | None = None,
+        model_name: str = "",
+        output_name: str = "",
+        example_weighted: bool = False,
+    ) -> metric_types.MetricComputations:
+        needed = multi_class_confusion_matrices(
+            thresholds=[-1.0],  # below any probability: the most probable class always counts as predicted
+            eval_config=eval_config,
+            model_name=model_name,
+            output_name=output_name,
+            example_weighted=example_weighted,
+        )
+        matrix_key = needed[-1].keys[-1]
+        if values is _two_class_auc:
+            needed += confusion_matrix_metrics.AUC(
+                num_thresholds=_AUC_THRESHOLDS, name=_AUC_OF_SECOND_CLASS
+            ).computations(
+                eval_config=eval_config,
+                model_names=[model_name],
+                output_names=[output_name],
+                sub_keys=[metric_types.SubKey(class_id=1)],
+                example_weighted=example_weighted,
+            )
+        key = metric_types.MetricKey(name, model_name, output_name, example_weighted=example_weighted)
+
+        def result(metrics: Mapping[metric_types.MetricKey, Any]) -> _Values:
+            return values(key, _Counts(metrics[matrix_key]), metrics)
+
+        return [*needed, metric_types.DerivedMetricComputation(keys=[key], result=result)]
+
+    return metric_util.merge_per_key_computations(computations)
+
+
+def _macro_f1(key: metric_types.MetricKey, counts: _Counts, metrics: Mapping[metric_types.MetricKey, Any]) -> _Values:
+    scores = [counts.f1(class_id) for class_id in counts.classes]
+    return {key: sum(scores) / len(scores)}
+
+
+def _per_class(key: metric_types.MetricKey, counts: _Counts, metrics: Mapping[metric_types.MetricKey, Any]) -> _Values:
+    values: _Values = {}
+    for class_id in counts.classes:
+        of_class = key._replace(sub_key=metric_types.SubKey(class_id=class_id))
+        values[of_class._replace(name="precision")] = counts.precision(class_id)
+        values[of_class._replace(name="recall")] = counts.recall(class_id)
+    return values
+
+
+def _two_class_auc(
+    key: metric_types.MetricKey, counts: _Counts, metrics: Mapping[metric_types.MetricKey, Any]
+) -> _Values:
+    if not counts.classes <= {0, 1}:
+        return {}
+    of_second_class = key._replace(name=_AUC_OF_SECOND_CLASS, sub_key=metric_types.SubKey(class_id=1))
+    return {key: float(metrics[of_second_class])}
 
 
 def _share(part: float, whole: float) -> float:

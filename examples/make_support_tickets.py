@@ -1,16 +1,16 @@
-"""Makes `support_tickets.csv`, the quickstart's data set: **every row is generated, none is a real customer's**.
+"""Makes `support_tickets.csv`, the quickstart's data set: **all rows are generated**, no customer wrote them.
 
-The rows are messages to the support desk of Tarnhill, a shop that does not exist, and are drawn from the phrases in
-`support_tickets.grammar`. They stand in for the CSV you have of your own: good for seeing a pipeline work, worthless
-as a benchmark.
+They are messages to the support desk of Tarnhill, a shop that doesn't exist, put together from the phrases in
+`support_tickets.grammar`. They stand in for a CSV of your own: good for seeing a pipeline work, worthless as
+a benchmark.
 
     text     what the customer wrote, 3 to 60 words; some texts hold commas, quotes and newlines
     topic    the label, one of eight, moderately unbalanced
     channel  email, chat, phone or social: a column to slice by, each with lengths and manners of its own
 
-What keeps it from being trivial, as in real tickets: topics share their vocabulary (a pleased customer praises the
-*refund*, an angry one complains about the *parcel*), many texts name matters that they are not about, 4 % of the
-rows carry a wrong label, and about one in twenty-five speaks of two topics and is filed under either.
+As in real tickets, single words mislead: a pleased customer praises the *refund*, an angry one complains of
+the *parcel*, and many texts name matters that they are not about. 4 % of the rows carry a wrong label, and
+about as many speak of two topics and are filed under either.
 
     python examples/make_support_tickets.py [--rows N] [--seed S] [--out PATH]
 
@@ -23,6 +23,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import TypeVar
@@ -42,36 +43,42 @@ TOPIC_WEIGHTS = {
 
 @dataclass(frozen=True)
 class Channel:
-    """How people write on one channel; all but `weight` and `brevity` are probabilities.
+    """How people write on one channel; all but `weight` and `brevity` is how often something happens.
 
     Attributes:
         weight: Its share of the rows, relative to the others.
         brevity: Above 1 makes texts shorter, below 1 longer.
         greets: The text opens with a greeting.
-        parts: The text closes with thanks, a name or a hashtag.
+        signs: The text closes with thanks, a name or a hashtag.
         lower: All letters are lower-case.
         bare: Apostrophes and the last full stop are left out.
         abbreviates: Each abbreviation that could be used is.
         mistypes: Each word holds a typo.
+        breaks: Greeting and closing stand on lines of their own.
         hesitates: Each comma is followed by a filler such as "um".
     """
 
     weight: int
     brevity: float
     greets: float
-    parts: float
+    signs: float
     lower: float = 0.0
     bare: float = 0.0
     abbreviates: float = 0.0
     mistypes: float = 0.0
+    breaks: float = 0.0
     hesitates: float = 0.0
 
 
 CHANNELS = {
-    "email": Channel(weight=36, brevity=0.6, greets=0.8, parts=0.8, abbreviates=0.02, mistypes=0.008),
-    "chat": Channel(34, brevity=1.5, greets=0.35, parts=0.2, lower=0.7, bare=0.6, abbreviates=0.4, mistypes=0.03),
-    "phone": Channel(16, brevity=0.7, greets=0.7, parts=0.5, lower=0.2, hesitates=0.4),
-    "social": Channel(14, brevity=1.2, greets=0.6, parts=0.5, lower=0.3, bare=0.3, abbreviates=0.3, mistypes=0.02),
+    "email": Channel(36, brevity=0.6, greets=0.8, signs=0.8, abbreviates=0.02, mistypes=0.008, breaks=0.4),
+    "chat": Channel(
+        34, brevity=1.5, greets=0.35, signs=0.2, lower=0.7, bare=0.6, abbreviates=0.4, mistypes=0.03
+    ),
+    "phone": Channel(16, brevity=0.7, greets=0.7, signs=0.5, lower=0.2, hesitates=0.4),
+    "social": Channel(
+        14, brevity=1.2, greets=0.6, signs=0.5, lower=0.3, bare=0.3, abbreviates=0.3, mistypes=0.02
+    ),
 }
 
 
@@ -91,6 +98,9 @@ class Ticket:
     channel: str
     about: tuple[str, ...]
 
+
+# The places of a text, in order.
+OPENING, BEFORE, REQUEST, LINK, SECOND_REQUEST, AFTER, CLOSING, END = range(8)
 
 T = TypeVar("T")
 
@@ -124,15 +134,15 @@ class Dice:
 class Grammar:
     """The rules of a grammar file; the file's first lines explain its notation."""
 
-    _HEADER = re.compile(r"\[([\w.-]+)\]( once)?")
-    _SLOT = re.compile(r"\[([^\[\]]*)\]|\{([\w.-]+)\}")
+    HEADER = re.compile(r"\[([\w.-]+)\]( once)?")
+    SLOT = re.compile(r"\[([^\[\]]*)\]|\{([\w.-]+)\}")
 
     def __init__(self, source: str) -> None:
         self.rules: dict[str, list[str]] = {}
         self.once: set[str] = set()
         name = ""
         for line in source.splitlines():
-            if header := self._HEADER.fullmatch(line):
+            if header := self.HEADER.fullmatch(line):
                 name = header[1]
                 self.rules[name] = []
                 if header[2]:
@@ -143,7 +153,7 @@ class Grammar:
 
 
 class Author:
-    """Writes one text: remembers what was decided `once` and which lines were used."""
+    """Writes one text, so it remembers what was decided `once` and which lines were used."""
 
     def __init__(self, grammar: Grammar, dice: Dice) -> None:
         self._grammar, self._dice = grammar, dice
@@ -152,9 +162,9 @@ class Author:
 
     def expand(self, line: str) -> str:
         """`line` with every choice made and every rule replaced."""
-        while slot := Grammar._SLOT.search(line):
+        while slot := Grammar.SLOT.search(line):
             line = line[: slot.start()] + self._fill(slot) + line[slot.end() :]
-        line = re.sub("_", lambda _: str(self._dice.below(10)), line)
+        line = re.sub("_", lambda _: str(self._dice.below(10)), line)  # the digits
         return re.sub(r"\b([Aa]) (?=[aeiouAEIOU])", r"\1n ", " ".join(line.split()))
 
     def _fill(self, slot: re.Match[str]) -> str:
@@ -175,48 +185,59 @@ class Author:
                 return sentence
         return None
 
-    def write(self, topics: Sequence[str], channel: str) -> str:
-        """A text about `topics` as people put it on `channel`, about as long as the channel's dice say."""
+    def write(self, topics: Sequence[str], channel: str) -> str | None:
+        """A text about `topics` as written on `channel`, or None when they don't fit the length drawn."""
         manners = CHANNELS[channel]
         room = self._dice.length(manners.brevity)
         if len(topics) > 1:
-            room = max(room, 20)
-        parts: list[tuple[int, str]] = []  # (place in the text, sentence)
+            room = max(room, 25)  # enough for both
+        parts: list[tuple[int, str]] = []  # where it goes, and the sentence
 
-        def add(place: int, *rules: str) -> None:
+        def add(place: int, *rules: str) -> bool:
             nonlocal room
-            if (sentence := next(filter(None, (self.say(rule, room) for rule in rules)), None)) is not None:
-                parts.append((place, sentence))
-                room -= word_count(sentence)
+            for rule in rules:
+                if sentence := self.say(rule, room):
+                    parts.append((place, sentence))
+                    room -= word_count(sentence)
+                    return True
+            return False
 
-        for number, topic in enumerate(topics):
-            if number:
-                add(2 + number, "link")
+        for place, topic in zip((REQUEST, SECOND_REQUEST), topics, strict=False):
+            if place == SECOND_REQUEST:
+                add(LINK, "link")
             forms = [topic, f"{topic}.short"]
-            add(2 + number, *(forms if self._dice.happens(0.9) else forms[::-1]))
+            if not add(place, *(forms if self._dice.happens(0.9) else forms[::-1])):
+                return None
         if self._dice.happens(manners.greets):
-            add(0, f"{channel}.opening")
-        if self._dice.happens(manners.parts):
-            add(9, f"{channel}.closing")
-        for rule, place in self._dice.shuffled([("mention", 1), ("mention", 1), ("mention", 5), ("context", 1),
-                                                ("detail", 5), ("detail", 5), (f"{topics[-1]}.more", 5)]):  # fmt: skip
+            add(OPENING, f"{channel}.opening")
+        if self._dice.happens(manners.signs):
+            add(CLOSING, f"{channel}.closing")
+        before, after = ["mention", "context"], ["mention", "detail", "detail", f"{topics[-1]}.more"]
+        asides = [(BEFORE, rule) for rule in before] + [(AFTER, rule) for rule in after]
+        for place, rule in self._dice.shuffled(asides):
             add(place, rule)
-        parts.sort(key=lambda part: part[0])
-        return self._style([sentence for _, sentence in parts], manners, formal=channel == "email", room=room)
+        return self._style(self._join(sorted(parts, key=lambda part: part[0]), manners), manners, room)
 
-    def _style(self, sentences: list[str], manners: Channel, formal: bool, room: int) -> str:
-        """The sentences as one text, with the channel's manners."""
+    def _join(self, parts: list[tuple[int, str]], manners: Channel) -> str:
+        """The sentences in order, each ended; sometimes with greeting and closing on lines of their own."""
+        letter = self._dice.happens(manners.breaks)
+        text = ""
+        for (place, sentence), (following, _) in zip(parts, [*parts[1:], (END, "")], strict=True):
+            ended = following == END or place in (OPENING, LINK) or sentence[-1] in ".,:!?"
+            new_line = letter and (place == OPENING or following == CLOSING)
+            text += sentence + ("" if ended else ".") + ("\n" if new_line else " ")
+        return text.strip()
+
+    def _style(self, text: str, manners: Channel, room: int) -> str:
+        """`text` with the channel's manners, at most `room` words longer."""
         dice = self._dice
-        text = " ".join(sentences)
-        if formal and sentences[0].endswith(",") and len(sentences) > 2 and dice.happens(0.5):
-            text = text.replace(sentences[0], sentences[0] + "\n", 1).replace("\n ", dice.pick(["\n", "\n\n"]), 1)
         for full, short in self._grammar.abbreviations.items():
             if dice.happens(manners.abbreviates):
                 text = re.sub(rf"\b{full}\b", short, text)
         if dice.happens(manners.lower):
             text = text.lower()
         else:
-            text = re.sub(r"(^|[.!?,]\n+|[.!?] )([a-z])", lambda start: start[1] + start[2].upper(), text)
+            text = re.sub(r"(^|\n|[.!?] )([a-z])", lambda start: start[1] + start[2].upper(), text)
         if dice.happens(manners.bare):
             text = text.replace("'", "").rstrip(".")
         fillers = self._grammar.rules["filler"]
@@ -235,10 +256,10 @@ def word_count(text: str) -> int:
 
 
 def mistype(word: str, dice: Dice) -> str:
-    """`word` with two letters swapped, one left out or one doubled; words of fewer than four letters are spared."""
-    if len(re.findall("[a-z]", word)) < 4:
+    """`word` with two letters swapped, one left out or one doubled; short words are spared."""
+    if not re.search("[a-z]{4}", word):
         return word
-    at = dice.pick([m.start() for m in re.finditer("[a-z](?=[a-z])", word)] or [0])
+    at = dice.pick([pair.start() for pair in re.finditer("[a-z](?=[a-z])", word)])
     first, second = word[at], word[at + 1]
     return word[:at] + dice.pick([second + first, second, first + first + second]) + word[at + 2 :]
 
@@ -248,12 +269,14 @@ def _texts(grammar: Grammar, dice: Dice) -> Iterator[Ticket]:
     seen: set[str] = set()
     weights = {name: channel.weight for name, channel in CHANNELS.items()}
     while True:
-        topic, other = dice.weighted(TOPIC_WEIGHTS), dice.weighted(TOPIC_WEIGHTS)
-        about = (topic, other) if topic != other and dice.happens(TWO_TOPICS / 0.87) else (topic,)
+        about: tuple[str, ...] = (dice.weighted(TOPIC_WEIGHTS),)
+        if dice.happens(TWO_TOPICS):
+            about += (dice.pick([topic for topic in TOPIC_WEIGHTS if topic not in about]),)
         channel = dice.weighted(weights)
         text = Author(grammar, dice).write(about, channel)
-        repeats = text.lower() in seen
-        if SHORTEST <= word_count(text) <= LONGEST and (not repeats or dice.happens(DUPLICATES_KEPT)):
+        if text is None or not SHORTEST <= word_count(text) <= LONGEST:
+            continue
+        if text.lower() not in seen or dice.happens(DUPLICATES_KEPT):
             seen.add(text.lower())
             yield Ticket(text, dice.pick(about), channel, about)
 
@@ -262,7 +285,7 @@ def make_tickets(rows: int = ROWS, seed: int = SEED) -> list[Ticket]:
     """`rows` tickets, of which exactly the share MISLABELLED carries a topic they are not about."""
     dice = Dice(seed)
     grammar = Grammar((HERE / "support_tickets.grammar").read_text(encoding="utf-8"))
-    tickets = [ticket for ticket, _ in zip(_texts(grammar, dice), range(rows), strict=False)]
+    tickets = list(islice(_texts(grammar, dice), rows))
     for index in dice.shuffled(range(rows))[: round(MISLABELLED * rows)]:
         wrong = [topic for topic in TOPIC_WEIGHTS if topic not in tickets[index].about]
         tickets[index] = replace(tickets[index], topic=dice.pick(wrong))
@@ -282,7 +305,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write the file that the command line asks for."""
     parser = argparse.ArgumentParser(description="Write generated support tickets as CSV.")
     parser.add_argument("--rows", type=int, default=ROWS, help="how many (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=SEED, help="another seed, another set (default %(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=SEED, help="another seed, other rows (default %(default)s)"
+    )
     parser.add_argument("--out", type=Path, default=HERE / "support_tickets.csv", help="default: %(default)s")
     options = parser.parse_args(arguments)
     options.out.write_bytes(to_csv(make_tickets(options.rows, options.seed)))

@@ -1,5 +1,6 @@
 """What Evaluator measures and requires, as TFMA's EvalConfig."""
 
+import json
 import math
 
 import tensorflow_model_analysis as tfma
@@ -8,17 +9,18 @@ from google.protobuf.wrappers_pb2 import DoubleValue
 from pipeline.config import LOWER_IS_BETTER, METRICS, PipelineConfig, Threshold
 from trainer_module.features import LABEL
 
-_TFMA_METRICS = {
-    "accuracy": tfma.MetricConfig(class_name="SparseCategoricalAccuracy", config='{"name": "accuracy"}'),
-    "loss": tfma.MetricConfig(class_name="SparseCategoricalCrossentropy", config='{"name": "loss"}'),
-    "mse": tfma.MetricConfig(class_name="MeanSquaredError", config='{"name": "mse"}'),
-    "mae": tfma.MetricConfig(class_name="MeanAbsoluteError", config='{"name": "mae"}'),
-    "pearson_r2": tfma.MetricConfig(class_name="SquaredPearsonCorrelation", config='{"name": "pearson_r2"}'),
+_OURS = "components.classification_metrics"
+_METRIC_CLASSES = {
+    "accuracy": ("SparseCategoricalAccuracy", ""),
+    "macro_f1": ("MacroF1", _OURS),
+    "auc": ("TwoClassAUC", _OURS),
+    "loss": ("SparseCategoricalCrossentropy", ""),
+    "per_class": ("PerClass", _OURS),
+    "mse": ("MeanSquaredError", ""),
+    "mae": ("MeanAbsoluteError", ""),
+    "pearson_r2": ("SquaredPearsonCorrelation", ""),
+    "example_count": ("ExampleCount", ""),
 }
-_CLASSIFICATION_METRICS = tfma.MetricConfig(
-    class_name="ClassificationMetrics", module="components.classification_metrics"
-)
-_EXAMPLE_COUNT = tfma.MetricConfig(class_name="ExampleCount", config='{"name": "example_count"}')
 
 
 def make_eval_config(config: PipelineConfig) -> tfma.EvalConfig:
@@ -27,12 +29,11 @@ def make_eval_config(config: PipelineConfig) -> tfma.EvalConfig:
     See https://www.tensorflow.org/tfx/model_analysis/setup.
     """
     task = config.model.task
-    metrics = [_TFMA_METRICS[name] for name in METRICS[task] if name in _TFMA_METRICS]
-    if task == "classification":
-        metrics.append(_CLASSIFICATION_METRICS)
+    names = [*METRICS[task], *(["per_class"] if task == "classification" else []), "example_count"]
     return tfma.EvalConfig(
         model_specs=[
             tfma.ModelSpec(
+                model_type="tf_generic",  # else TFMA finds it out by loading the model as a Keras model first
                 signature_name="serving_default",
                 preprocessing_function_names=["transform_features"],
                 label_key=LABEL,
@@ -44,11 +45,23 @@ def make_eval_config(config: PipelineConfig) -> tfma.EvalConfig:
             *(tfma.SlicingSpec(feature_keys=columns) for columns in config.evaluate.slices),
         ],
         metrics_specs=[
-            tfma.MetricsSpec(
-                metrics=[*metrics, _EXAMPLE_COUNT],
-                thresholds={name: _threshold(name, wanted) for name, wanted in config.evaluate.thresholds.items()},
-            )
+            tfma.MetricsSpec(metrics=[_metric(name, config.evaluate.thresholds.get(name)) for name in names])
         ],
+    )
+
+
+def _metric(name: str, wanted: Threshold | None) -> tfma.MetricConfig:
+    class_name, module = _METRIC_CLASSES[name]
+    return tfma.MetricConfig(
+        class_name=class_name,
+        module=module,
+        config=json.dumps({"name": name}),
+        # Of all rows only: a plain `threshold` would hold for each slice, however small, as well.
+        per_slice_thresholds=[
+            tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=_threshold(name, wanted))
+        ]
+        if wanted
+        else [],
     )
 
 

@@ -36,12 +36,11 @@ def read_evaluation(path: str, labels: Sequence[str]) -> Evaluation:
         labels: Class names by index.
     """
     validation = tfma.load_validation_result(path)
+    result = tfma.load_eval_result(path)
     live: Mapping[str, float] = {}
-    try:
+    if len(result.config.model_specs) > 1:
         result = tfma.load_eval_result(path, model_name=constants.CANDIDATE_KEY)
         live = _by_slice(tfma.load_eval_result(path, model_name=constants.BASELINE_KEY), labels).get("", {})
-    except (ValueError, KeyError):
-        result = tfma.load_eval_result(path)
     slices = _by_slice(result, labels)
     return Evaluation(
         metrics=slices.get("", {}),
@@ -72,6 +71,8 @@ def _by_slice(result: Any, labels: Sequence[str]) -> dict[Slice, dict[str, float
 
 def _describe(failure: Any) -> str:
     name = failure.metric_key.name
+    if not failure.HasField("metric_value"):
+        return f"{name} could not be measured on these rows, and it has a threshold"
     value = failure.metric_value.double_value.value
     threshold = failure.metric_threshold
     if threshold.HasField("change_threshold"):

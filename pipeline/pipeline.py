@@ -3,6 +3,7 @@
 from pathlib import PurePosixPath
 
 from tfx import v1 as tfx
+from tfx.dsl.components.base import base_component
 from tfx.orchestration import metadata
 
 from components.example_gen.component import make_example_gen
@@ -113,7 +114,7 @@ def row_format(data: DataSettings, task: str) -> RowFormat:
     return RowFormat(task=task, **{key: getattr(data, key) for key in shared})
 
 
-def _schema_gen(schema_path: str | None, statistics: tfx.dsl.Channel) -> tfx.dsl.components.BaseComponent:
+def _schema_gen(schema_path: str | None, statistics: tfx.dsl.Channel) -> base_component.BaseComponent:
     """The user's schema, or one inferred from the training rows."""
     if schema_path:
         return tfx.components.ImportSchemaGen(schema_file=schema_path).with_id("SchemaGen")

@@ -1,5 +1,7 @@
 """A Hub encoder with a task head."""
 
+from typing import Any
+
 import tensorflow as tf
 import tf_keras as keras
 
@@ -32,6 +34,18 @@ class BertClassifier(keras.Model):
         states = self.encoder(inputs, training=training)
         pooled = self._pool(states, inputs[MASK])
         return self.head(self.dropout(pooled, training=training))
+
+    # AutoGraph would rewrite all of Keras on the way down, which takes longer than many a fine-tuning; nothing here
+    # needs it. (It leaves out the package `keras` by itself, but not `tf_keras`.)
+    @tf.autograph.experimental.do_not_convert
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """One step, without AutoGraph."""
+        return super().train_step(data)
+
+    @tf.autograph.experimental.do_not_convert
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """One batch of evaluation, without AutoGraph."""
+        return super().test_step(data)
 
     def _pool(self, states: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         if self._pooling == "pooled":

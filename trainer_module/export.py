@@ -59,21 +59,21 @@ class ServingModel(tf.Module):
             signatures["classes"] = self._classes.get_concrete_function()
         return signatures
 
-    @tf.function
+    @tf.function(autograph=False)
     def _serve_examples(self, examples: tf.Tensor) -> Outputs:
         return self._answer(self._parse(examples, self._settings.text))
 
-    @tf.function
+    @tf.function(autograph=False)
     def _serve_text(self, **texts: tf.Tensor) -> Outputs:
         raw = {column: texts[_argument_name(column)] for column in self._settings.text}
         return self._answer({column: self._as_raw(column, values) for column, values in raw.items()})
 
-    @tf.function
+    @tf.function(autograph=False)
     def _transform_features(self, examples: tf.Tensor) -> Outputs:
         raw = self._parse(examples, [*self._settings.text, self._settings.label])
         return {LABEL: self.transform_layer(raw)[LABEL]}
 
-    @tf.function
+    @tf.function(autograph=False)
     def _classes(self) -> Outputs:
         return {"classes": tf.constant(self._labels)}
 

@@ -125,8 +125,8 @@ class FreezePlan(_Data):
         except ValidationError as error:
             raise UserError(describe_validation_error(error, cls, prefix="freeze plan")) from None
 
-    def to_json(self) -> str:
-        return self.model_dump_json(indent=2)
+    def to_json(self, indent: int | None = 2) -> str:
+        return self.model_dump_json(indent=indent)
 
     def is_trainable(self, name: str) -> bool:
         """Whether the variable of this name trains.

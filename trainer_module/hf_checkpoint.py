@@ -51,15 +51,16 @@ class HfCheckpoint:
 def read_hf_checkpoint(folder: Path, lower_case: bool | None = None) -> HfCheckpoint:
     """Reads `config.json`, `vocab.txt` and `model.safetensors` (float32, float16 or bfloat16) of a BERT.
 
-    Heads for a task (`cls.…`, `classifier.…`) are left behind. A checkpoint without pooler gives an encoder without
-    `pooler_transform`, whose pooled output is the first token's state: weights are never made up.
+    Heads for a task (`cls.…`, `classifier.…`) are left behind. A checkpoint without pooler gives an encoder
+    without `pooler_transform`, whose pooled output is the first token's state: weights are never made up.
 
     Args:
         folder: Of the checkpoint, as `save_pretrained` writes it.
         lower_case: Overrides what the checkpoint says of its casing; see `read_hf_vocabulary`.
 
     Raises:
-        UserError: A file is missing or damaged, or the checkpoint isn't a BERT that a Hub encoder can express.
+        UserError: A file is missing or damaged, or it isn't a BERT that a Hub encoder can express. A missing
+            file or a wrong config is reported first, then all problems of vocabulary and tensors at once.
 
     Example:
         >>> checkpoint = read_hf_checkpoint(Path("all-MiniLM-L6-v2"))   # doctest: +SKIP
@@ -108,7 +109,9 @@ def _require_files(folder: Path) -> None:
             hint = "; its weights are split over several files: save them again with a larger max_shard_size"
         elif (folder / "pytorch_model.bin").exists():
             hint = "; save pytorch_model.bin again with save_pretrained(…, safe_serialization=True)"
-    raise UserError(f"{folder} is not a complete Hugging Face BERT checkpoint: it lacks {', '.join(missing)}{hint}")
+    raise UserError(
+        f"{folder} is not a complete Hugging Face BERT checkpoint: it lacks {', '.join(missing)}{hint}"
+    )
 
 
 def _check_vocabulary_size(vocabulary: HfVocabulary, config: HfConfig) -> Iterator[str]:
@@ -121,7 +124,7 @@ def _check_vocabulary_size(vocabulary: HfVocabulary, config: HfConfig) -> Iterat
 
 
 def _read_weights(file: Path, config: HfConfig) -> dict[str, np.ndarray]:
-    """The Hub variables, by name, after checking that the file holds them all and nothing that would be lost."""
+    """The Hub variables, by name; checks that the file holds them all and nothing that would be lost."""
     try:
         with safe_open(file, framework="numpy") as tensors:
             names = set(tensors.keys())
@@ -135,12 +138,14 @@ def _read_weights(file: Path, config: HfConfig) -> dict[str, np.ndarray]:
             ]
             _refuse(file, problems)
             weights = {
-                mapping.hub_name: mapping.convert(tensors.get_tensor(name)) for mapping, name in found.items() if name
+                mapping.hub_name: mapping.convert(tensors.get_tensor(name))
+                for mapping, name in found.items()
+                if name
             }
     except (SafetensorError, OSError) as error:
         raise UserError(f"{file} is damaged ({error}); fetch the checkpoint again") from None
-    _refuse(file, [f"{name} holds values that aren't finite" for name, value in weights.items()
-                   if not np.isfinite(value).all()])
+    broken = [name for name, value in weights.items() if not np.isfinite(value).all()]
+    _refuse(file, [f"{name} holds values that aren't finite" for name in broken])
     return weights
 
 
@@ -148,9 +153,7 @@ def _find(mapping: TensorMapping, prefix: str, names: Collection[str]) -> str | 
     return next((prefix + name for name in mapping.hf_names if prefix + name in names), None)
 
 
-def _problems_of_tensors(
-    tensors: Any, found: dict[TensorMapping, str | None], prefix: str
-) -> Iterator[str]:
+def _problems_of_tensors(tensors: Any, found: dict[TensorMapping, str | None], prefix: str) -> Iterator[str]:
     for mapping, name in found.items():
         if name is None:
             yield f"the tensor {prefix}{mapping.hf_names[0]} {list(mapping.hf_shape)} is missing"
@@ -160,11 +163,11 @@ def _problems_of_tensors(
         if shape != mapping.hf_shape:
             yield f"{name} is {list(shape)}, but config.json makes it {list(mapping.hf_shape)}"
         if kind not in _FLOATS:
-            yield f"{name} is of type {kind}; only {', '.join(_FLOATS)} can be read: save the model unquantized"
+            yield f"{name} is of type {kind}, not {', '.join(_FLOATS)}; save the model unquantized"
 
 
 def _unknown_tensors(names: Collection[str], known: Collection[str | None], prefix: str) -> Iterator[str]:
-    """Tensors inside the encoder that a BERT doesn't have (adapters, more blocks): its outputs depend on them."""
+    """Tensors inside the encoder that would be lost (adapters, more blocks): they change its outputs."""
     for name in sorted(names):
         own = name.removeprefix(prefix)
         if own.startswith(_PARTS) and own not in _BUFFERS and name not in known:

@@ -15,7 +15,7 @@ _ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "g
 
 
 class HfConfig(BaseModel):
-    """What decides which function a checkpoint's tensors compute; a key left out has Hugging Face's default."""
+    """What decides which function the tensors compute; a key left out has Hugging Face's default."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -37,7 +37,8 @@ class HfConfig(BaseModel):
     def _heads_divide_width(self) -> "HfConfig":
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
-                f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}"
+                f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads "
+                f"{self.num_attention_heads}"
             )
         return self
 
@@ -51,13 +52,16 @@ def read_hf_config(file: Path) -> HfConfig:
     """Reads and checks `config.json`.
 
     Raises:
-        UserError: It isn't JSON, not of a BERT, or of a kind of BERT that can't be published (all reasons at once).
+        UserError: It isn't JSON, not of a BERT, or of a kind of BERT that a Hub encoder can't express (all
+            reasons at once).
     """
     content = read_json_object(file)
     model_type = content.get("model_type")
     if model_type != "bert":
         given = "is missing" if model_type is None else f"is {model_type!r}"
-        raise UserError(f'{file}: model_type {given}; only BERT checkpoints (model_type "bert") can be imported')
+        raise UserError(
+            f'{file}: model_type {given}; only BERT checkpoints (model_type "bert") can be imported'
+        )
     try:
         return HfConfig.model_validate(content)
     except ValidationError as error:

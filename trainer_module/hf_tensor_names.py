@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -33,12 +34,12 @@ class TensorMapping:
 
 
 def tensor_mappings(config: HfConfig, with_pooler: bool) -> list[TensorMapping]:
-    """Every tensor of the encoder, embeddings first, in the order in which a Hub encoder lists its variables."""
+    """Every tensor of the encoder, in the order in which a Hub encoder lists its variables."""
     mappings = [*_embeddings(config)]
     for index in range(config.num_hidden_layers):
         mappings += _block(config, index)
     if with_pooler:
-        width = config.hidden_size
+        width = (config.hidden_size,)
         mappings += _dense("pooler.dense", "pooler_transform", width, width)
     return mappings
 
@@ -56,32 +57,24 @@ def _embeddings(config: HfConfig) -> Iterator[TensorMapping]:
 
 def _block(config: HfConfig, index: int) -> Iterator[TensorMapping]:
     hf, hub = f"encoder.layer.{index}", f"transformer/layer_{index}"
-    width, inner = config.hidden_size, config.intermediate_size
-    heads = (config.num_attention_heads, width // config.num_attention_heads)
+    width, inner = (config.hidden_size,), (config.intermediate_size,)
+    heads = (config.num_attention_heads, config.hidden_size // config.num_attention_heads)
     for name in ("query", "key", "value"):
-        yield from _dense(
-            f"{hf}.attention.self.{name}", f"{hub}/self_attention/{name}", width, width, (width, *heads), heads
-        )
-    yield from _dense(
-        f"{hf}.attention.output.dense", f"{hub}/self_attention/attention_output", width, width, (*heads, width)
+        yield from _dense(f"{hf}.attention.self.{name}", f"{hub}/self_attention/{name}", width, heads)
+    attention_output = f"{hub}/self_attention/attention_output"
+    yield from _dense(f"{hf}.attention.output.dense", attention_output, heads, width)
+    yield from _layer_norm(
+        f"{hf}.attention.output.LayerNorm", f"{hub}/self_attention_layer_norm", config.hidden_size
     )
-    yield from _layer_norm(f"{hf}.attention.output.LayerNorm", f"{hub}/self_attention_layer_norm", width)
     yield from _dense(f"{hf}.intermediate.dense", f"{hub}/intermediate", width, inner)
     yield from _dense(f"{hf}.output.dense", f"{hub}/output", inner, width)
-    yield from _layer_norm(f"{hf}.output.LayerNorm", f"{hub}/output_layer_norm", width)
+    yield from _layer_norm(f"{hf}.output.LayerNorm", f"{hub}/output_layer_norm", config.hidden_size)
 
 
-def _dense(
-    hf: str,
-    hub: str,
-    width_in: int,
-    width_out: int,
-    kernel_shape: tuple[int, ...] | None = None,
-    bias_shape: tuple[int, ...] | None = None,
-) -> Iterator[TensorMapping]:
-    kernel = kernel_shape or (width_in, width_out)
-    yield TensorMapping((f"{hf}.weight",), (width_out, width_in), f"{hub}/kernel", kernel)
-    yield TensorMapping((f"{hf}.bias",), (width_out,), f"{hub}/bias", bias_shape or (width_out,))
+def _dense(hf: str, hub: str, hub_in: tuple[int, ...], hub_out: tuple[int, ...]) -> Iterator[TensorMapping]:
+    width_in, width_out = prod(hub_in), prod(hub_out)
+    yield TensorMapping((f"{hf}.weight",), (width_out, width_in), f"{hub}/kernel", (*hub_in, *hub_out))
+    yield TensorMapping((f"{hf}.bias",), (width_out,), f"{hub}/bias", hub_out)
 
 
 def _layer_norm(hf: str, hub: str, width: int) -> Iterator[TensorMapping]:

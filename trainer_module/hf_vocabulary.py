@@ -1,5 +1,6 @@
 """The word pieces and the casing of a Hugging Face BERT checkpoint."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,19 +32,22 @@ def read_hf_vocabulary(folder: Path, lower_case: bool | None = None) -> HfVocabu
     """Reads `vocab.txt` and, where there is one, `tokenizer_config.json`.
 
     The casing is `lower_case` if given, else `do_lower_case` of `tokenizer_config.json`, else what the pieces
-    show: a vocabulary in which more than 1 % of the pieces (special ones in brackets apart) hold a capital letter
-    is cased. Hugging Face takes uncased for granted there, which would make every such piece unreachable; a share
-    rather than a single capital, because users add pieces such as `URL` to uncased vocabularies.
+    show: a vocabulary in which more than 1 % of the pieces (special ones in brackets apart) hold a capital
+    letter is cased. Hugging Face takes uncased for granted there, which would make every such piece
+    unreachable; a share rather than a single capital, because users add pieces such as `URL` to uncased
+    vocabularies.
 
     Raises:
-        UserError: A special token is missing, a piece occurs twice, or a file can't be read (all reasons at once).
+        UserError: A special token is missing, a piece occurs twice, or a file can't be read (all at once).
     """
     path = folder / "vocab.txt"
     pieces = _read_pieces(path)
-    problems = [f"{path}: the special token {token} is missing; this is not a BERT vocabulary"
-                for token in (UNKNOWN, START, SEPARATOR) if token not in pieces]
+    problems = [
+        f"{path}: the special token {token} is missing; this is not a BERT vocabulary"
+        for token in (UNKNOWN, START, SEPARATOR)
+        if token not in pieces
+    ]
     problems += _duplicates(path, pieces)
-    notes: list[str] = []
     try:
         tokenizer = _read_tokenizer_config(folder)
     except UserError as error:
@@ -51,25 +55,18 @@ def read_hf_vocabulary(folder: Path, lower_case: bool | None = None) -> HfVocabu
         tokenizer = {}
     stated = tokenizer.get("do_lower_case")
     if lower_case is None and stated is not None and not isinstance(stated, bool):
-        problems.append(f"{folder / 'tokenizer_config.json'}: do_lower_case should be true or false; given {stated!r}")
+        problems.append(
+            f"{folder / 'tokenizer_config.json'}: do_lower_case should be true or false; given {stated!r}"
+        )
     if problems:
         raise UserError(problems)
+    notes: list[str] = []
     if lower_case is None:
-        lower_case = stated if stated is not None else not _looks_cased(pieces)
+        lower_case = stated if isinstance(stated, bool) else not _looks_cased(pieces)
         if stated is None:
             cased = "uncased" if lower_case else "cased"
             notes.append(f"the checkpoint doesn't say whether it is uncased; its vocabulary looks {cased}")
-    strips = tokenizer.get("strip_accents")
-    if strips is not None and strips != lower_case:
-        notes.append(
-            f"tokenizer_config.json says strip_accents = {str(strips).lower()}, but a Hub encoder strips accents "
-            "exactly when it lower-cases: accented words will be tokenized differently"
-        )
-    if tokenizer.get("tokenize_chinese_chars") is False:
-        notes.append(
-            "tokenizer_config.json says tokenize_chinese_chars = false, but a Hub encoder splits Chinese characters"
-        )
-    return HfVocabulary(path, len(pieces), lower_case, tuple(notes))
+    return HfVocabulary(path, len(pieces), lower_case, (*notes, *_unlike_hub(tokenizer, lower_case)))
 
 
 def _read_pieces(path: Path) -> list[str]:
@@ -87,7 +84,9 @@ def _duplicates(path: Path, pieces: list[str]) -> list[str]:
     problems = []
     for line, piece in enumerate(pieces, start=1):
         if piece in first_line:
-            problems.append(f"{path}: line {line} repeats {piece!r} of line {first_line[piece]}; each piece needs one id")
+            problems.append(
+                f"{path}: line {line} repeats {piece!r} of line {first_line[piece]}; each piece needs one id"
+            )
         first_line.setdefault(piece, line)
     if len(problems) > 3:
         problems[3:] = [f"{path}: … and {len(problems) - 3} more repeated pieces"]
@@ -97,6 +96,21 @@ def _duplicates(path: Path, pieces: list[str]) -> list[str]:
 def _read_tokenizer_config(folder: Path) -> dict[str, object]:
     file = folder / "tokenizer_config.json"
     return read_json_object(file) if file.exists() else {}
+
+
+def _unlike_hub(tokenizer: dict[str, object], lower_case: bool) -> Iterator[str]:
+    """Settings of the checkpoint's tokenizer that a Hub encoder has no place for."""
+    strips = tokenizer.get("strip_accents")
+    if strips is not None and strips != lower_case:
+        yield (
+            f"tokenizer_config.json says strip_accents = {str(strips).lower()}, but a Hub encoder strips "
+            "accents exactly when it lower-cases: accented words will be tokenized differently"
+        )
+    if tokenizer.get("tokenize_chinese_chars") is False:
+        yield (
+            "tokenizer_config.json says tokenize_chinese_chars = false, but a Hub encoder splits Chinese "
+            "text into its characters"
+        )
 
 
 def _looks_cased(pieces: list[str]) -> bool:

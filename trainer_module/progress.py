@@ -7,9 +7,9 @@ from typing import Any
 
 import tf_keras as keras
 
-LOGGER = "permafrost.training"
+from trainer_module.events import TRAINING_LOGGER
 
-_log = logging.getLogger(LOGGER)
+_log = logging.getLogger(TRAINING_LOGGER)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ class Tokenizer(Protocol):
         """`[batch]` string → `[batch, (pieces)]` int32."""
 
 
-class WordPieceTokenizer:
+class WordPieceTokenizer(tf.Module):
     """The original BERT tokenizer over a vocabulary file.
 
     `tf_text.FastBertTokenizer` is ten times faster but splits some punctuation of Unicode 14 and the line and
@@ -29,6 +29,7 @@ class WordPieceTokenizer:
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__()
         self.start = vocabulary.start
         self.separator = vocabulary.separator
         self._tokenizer = tf_text.BertTokenizer(

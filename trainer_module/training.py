@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import tf_keras as keras
 
 from trainer_module.batches import evaluation_dataset, training_dataset
@@ -34,6 +35,9 @@ def train(
     total_steps = settings.steps or settings.epochs * steps_per_epoch
     epochs = math.ceil(total_steps / steps_per_epoch)
     classifier.compile(make_optimizer(settings, total_steps), *_loss_and_metrics(settings))
+    inputs, _ = train_rows.batch(np.array([0]))
+    classifier(inputs)  # creates the head's variables …
+    classifier.optimizer.build(classifier.trainable_variables)  # … and their slots: else the step is traced twice
     history = classifier.fit(
         training_dataset(train_rows, settings.batch_size, settings.seed, epochs),
         epochs=epochs,

@@ -54,7 +54,9 @@ def _make_tokenizer(settings: BertSettings) -> Tokenizer:
             raise UserError(f"model.preprocess: {path} is not a SavedModel; name a Hub preprocessing model's folder")
         return HubTokenizer(tft.make_and_track_object(lambda: tf.saved_model.load(path), name="preprocess"))
     hub_model = HubModel(settings.hub, settings.hub_digest)
-    return WordPieceTokenizer(read_vocabulary(settings, hub_model))
+    vocabulary = read_vocabulary(settings, hub_model)
+    # Tracked by Transform, or the vocabulary would be read anew for every batch.
+    return tft.make_and_track_object(lambda: WordPieceTokenizer(vocabulary), name="tokenizer")
 
 
 def _text(column: Column) -> tf.Tensor:

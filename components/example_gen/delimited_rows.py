@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
-from typing import NamedTuple, TextIO
+from typing import Any, BinaryIO, NamedTuple, TextIO
 
 from apache_beam.io.filesystems import FileSystems
 
@@ -73,7 +73,22 @@ def read_rows(path: str, rows: RowFormat) -> Iterator[DelimitedRow | BadRow]:
             elif len(fields) != len(columns):
                 yield BadRow(path, line, WRONG_FIELD_COUNT)
             else:
-                yield DelimitedRow(line, {name: value for name, value in zip(columns, fields, strict=True) if name})
+                yield DelimitedRow(line, _named(columns, fields))
+
+
+class _RawFile(io.RawIOBase):
+    """A file of Beam's as Python's io layers want it; compressed ones lack half of the interface."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        content = self._file.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
 
 
 @contextmanager
@@ -82,7 +97,7 @@ def _open_text(path: str, rows: RowFormat) -> Iterator[TextIO]:
     try:
         with FileSystems.open(path) as binary:
             yield io.TextIOWrapper(
-                binary,
+                io.BufferedReader(_RawFile(binary)),
                 encoding="utf-8-sig" if is_utf8 else rows.encoding,
                 errors=_MARK_BAD_BYTES,
                 # A lone CR ends a row for csv; where nothing is quoted it may well be part of a text.
@@ -107,6 +122,10 @@ def _columns_and_records(path: str, file: TextIO, rows: RowFormat) -> tuple[list
     if problems := _header_problems(columns, rows):
         raise UserError([f"{path}: {problem}" for problem in problems])
     return columns, records
+
+
+def _named(columns: list[str], fields: list[str]) -> dict[str, str]:
+    return {name: value for name, value in zip(columns, fields, strict=True) if name}
 
 
 def _header_problems(columns: list[str], rows: RowFormat) -> list[str]:
@@ -144,7 +163,8 @@ def _split_plain(path: str, lines: Iterable[str], delimiter: str) -> Iterator[_R
 def _split_quoted(path: str, lines: Iterable[str], delimiter: str) -> Iterator[_Record]:
     csv.field_size_limit(_LONGEST_FIELD)
     # Python 3.10's csv refuses NUL characters.
-    reader = csv.reader((line.replace("\0", _NUL_STAND_IN) for line in lines), delimiter=delimiter, strict=True)
+    safe_lines = (line.replace("\0", _NUL_STAND_IN) for line in lines)
+    reader = csv.reader(safe_lines, delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1
         try:

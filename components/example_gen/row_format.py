@@ -71,7 +71,7 @@ class RowFormat(BaseModel):
     @classmethod
     def _check_delimiter(cls, delimiter: str) -> str:
         if len(delimiter) != 1 or delimiter in '"\r\n\0':
-            raise ValueError(f'must be one character, not a quote or a line break; given {delimiter!r}')
+            raise ValueError(f"must be one character, not a quote or a line break; given {delimiter!r}")
         return delimiter
 
     @field_validator("encoding")
@@ -80,7 +80,7 @@ class RowFormat(BaseModel):
         try:
             "".encode(encoding)
         except (LookupError, ValueError):
-            raise ValueError(f'{encoding!r} is no text encoding; use e.g. "utf-8", "utf-16" or "latin-1"') from None
+            raise ValueError(f'{encoding!r} is no text encoding; use e.g. "utf-8" or "latin-1"') from None
         return encoding
 
     @property

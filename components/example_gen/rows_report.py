@@ -36,17 +36,17 @@ class SplitSummary(BaseModel):
 
     Attributes:
         rows: Rows kept.
-        labels: How often each label occurs; None for regression, or when `too_many_labels`.
+        labels: How often each label occurs; empty for regression, or when there are `too_many_labels`.
         too_many_labels: More distinct labels than are worth counting.
     """
 
     rows: int = 0
-    labels: dict[str, int] | None = None
+    labels: dict[str, int] = {}
     too_many_labels: bool = False
 
 
 class RowsReport(BaseModel):
-    """Inputs are what was read (`train` and `eval`, or `all`), splits what was written (`train` and `eval`)."""
+    """Inputs are what was read (`train` and `eval`, or `all`); splits what was written (`train`, `eval`)."""
 
     inputs: dict[str, InputSummary]
     splits: dict[str, SplitSummary]

@@ -1,13 +1,14 @@
-"""Beam combiners that sum rows up in bounded memory."""
+"""The Beam combiner that sums rows up to a `RowsReport`, in bounded memory."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import apache_beam as beam
 
 from components.example_gen.bad_row import BadRow
-from components.example_gen.rows_report import Dropped, InputSummary, SplitSummary
+from components.example_gen.rows_report import Dropped, InputSummary, RowsReport, SplitSummary
 
 MOST_LABELS = 100_000
 _LONGEST_LABEL = 256
@@ -16,95 +17,136 @@ _MOST_PROBLEMS = 20
 _MOST_COLUMNS = 1000
 
 
+class Kept(NamedTuple):
+    """A row written to a split, with its label (None: a number, not to be counted)."""
+
+    split: str
+    label: str | None
+
+
+class Trouble(NamedTuple):
+    """A row of an input left out, or a message about a whole file of it."""
+
+    input: str
+    what: BadRow | str
+
+
 @dataclass
-class _Trouble:
-    rows: Counter[str] = field(default_factory=Counter)
+class _InputTally:
+    dropped: Counter[str] = field(default_factory=Counter)
     first: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
     missing: Counter[str] = field(default_factory=Counter)
     present: set[str] = field(default_factory=set)
     problems: set[str] = field(default_factory=set)
 
-
-class TallyTrouble(beam.CombineFn):
-    """Sums up what couldn't be used: `BadRow`s, and messages about whole files (str)."""
-
-    def create_accumulator(self) -> _Trouble:
-        return _Trouble()
-
-    def add_input(self, total: _Trouble, trouble: BadRow | str) -> _Trouble:
-        if isinstance(trouble, str):
-            total.problems.add(trouble)
-            return total
-        total.rows[trouble.reason] += 1
-        total.missing.update(trouble.missing)
-        if len(total.present) < _MOST_COLUMNS:
-            total.present.update(trouble.present)
-        first = total.first.setdefault(trouble.reason, [])
+    def add(self, what: BadRow | str) -> None:
+        if isinstance(what, str):
+            self.problems.add(what)
+            return
+        self.dropped[what.reason] += 1
+        self.missing.update(what.missing)
+        if len(self.present) < _MOST_COLUMNS:
+            self.present.update(what.present)
+        first = self.first.get(what.reason, [])
         # Rows of a file come in order, so nearly all of them need no more than this comparison.
-        if len(first) < _FIRST_ROWS or (trouble.file, trouble.number) < first[-1]:
-            total.first[trouble.reason] = sorted([*first, (trouble.file, trouble.number)])[:_FIRST_ROWS]
-        return total
+        if len(first) < _FIRST_ROWS or (what.file, what.number) < first[-1]:
+            self.first[what.reason] = sorted([*first, (what.file, what.number)])[:_FIRST_ROWS]
 
-    def merge_accumulators(self, totals: Iterable[_Trouble]) -> _Trouble:
-        merged = _Trouble()
-        for total in totals:
-            merged.rows.update(total.rows)
-            merged.missing.update(total.missing)
-            merged.present |= total.present
-            merged.problems |= total.problems
-            for reason, first in total.first.items():
-                merged.first[reason] = sorted([*merged.first.get(reason, []), *first])[:_FIRST_ROWS]
-        return merged
+    def merge(self, other: "_InputTally") -> None:
+        self.dropped.update(other.dropped)
+        self.missing.update(other.missing)
+        self.present |= other.present
+        self.problems |= other.problems
+        for reason, first in other.first.items():
+            self.first[reason] = sorted([*self.first.get(reason, []), *first])[:_FIRST_ROWS]
 
-    def extract_output(self, total: _Trouble) -> InputSummary:
+    def summary(self, kept: int) -> InputSummary:
         return InputSummary(
+            read=kept + sum(self.dropped.values()),
             dropped={
-                reason: Dropped(rows=total.rows[reason], first=[f"{file}:{number}" for file, number in total.first[reason]])
-                for reason in sorted(total.rows)
+                reason: Dropped(rows=rows, first=[f"{file}:{number}" for file, number in self.first[reason]])
+                for reason, rows in sorted(self.dropped.items())
             },
-            problems=sorted(total.problems)[:_MOST_PROBLEMS],
-            missing=dict(sorted(total.missing.items())),
-            present=sorted(total.present)[:_MOST_COLUMNS],
+            problems=sorted(self.problems)[:_MOST_PROBLEMS],
+            missing=dict(sorted(self.missing.items())),
+            present=sorted(self.present)[:_MOST_COLUMNS],
         )
 
 
 @dataclass
-class _Labels:
+class _SplitTally:
     rows: int = 0
-    counts: Counter[str] | None = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+    too_many: bool = False
 
-    def limit(self) -> None:
-        if self.counts is not None and len(self.counts) > MOST_LABELS:
-            self.counts = None
-
-
-class TallyLabels(beam.CombineFn):
-    """Counts labels; gives up counting (`too_many_labels`) beyond `MOST_LABELS` different ones."""
-
-    def create_accumulator(self) -> _Labels:
-        return _Labels()
-
-    def add_input(self, total: _Labels, label: str) -> _Labels:
-        total.rows += 1
-        if total.counts is not None:
+    def add(self, label: str | None) -> None:
+        self.rows += 1
+        if label is not None and not self.too_many:
             # A label column that holds whole documents must not fill the memory.
-            total.counts[label[:_LONGEST_LABEL]] += 1
-            total.limit()
-        return total
+            self.labels[label[:_LONGEST_LABEL]] += 1
+            self._limit()
 
-    def merge_accumulators(self, totals: Iterable[_Labels]) -> _Labels:
-        merged = _Labels()
-        for total in totals:
-            merged.rows += total.rows
-            if merged.counts is not None:
-                if total.counts is None:
-                    merged.counts = None
-                else:
-                    merged.counts.update(total.counts)
-                    merged.limit()
+    def merge(self, other: "_SplitTally") -> None:
+        self.rows += other.rows
+        self.labels.update(other.labels)
+        self.too_many |= other.too_many
+        self._limit()
+
+    def _limit(self) -> None:
+        if self.too_many or len(self.labels) > MOST_LABELS:
+            self.too_many = True
+            self.labels.clear()
+
+    def summary(self) -> SplitSummary:
+        return SplitSummary(
+            rows=self.rows, labels=dict(sorted(self.labels.items())), too_many_labels=self.too_many
+        )
+
+
+@dataclass
+class _Tally:
+    inputs: dict[str, _InputTally]
+    splits: dict[str, _SplitTally]
+
+
+class TallyRows(beam.CombineFn):
+    """Combines `Kept` and `Trouble` into a `RowsReport`.
+
+    Args:
+        inputs: Names of all inputs, so that those without trouble are reported too.
+        splits: Names of all splits, so that empty ones are.
+    """
+
+    def __init__(self, inputs: Sequence[str], splits: Sequence[str]) -> None:
+        self._inputs = list(inputs)
+        self._splits = list(splits)
+
+    def create_accumulator(self) -> _Tally:
+        return _Tally(
+            {name: _InputTally() for name in self._inputs}, {name: _SplitTally() for name in self._splits}
+        )
+
+    def add_input(self, tally: _Tally, row: Kept | Trouble) -> _Tally:
+        if isinstance(row, Kept):
+            tally.splits[row.split].add(row.label)
+        else:
+            tally.inputs[row.input].add(row.what)
+        return tally
+
+    def merge_accumulators(self, tallies: Iterable[_Tally]) -> _Tally:
+        merged = self.create_accumulator()
+        for tally in tallies:
+            for name, of_input in tally.inputs.items():
+                merged.inputs[name].merge(of_input)
+            for name, of_split in tally.splits.items():
+                merged.splits[name].merge(of_split)
         return merged
 
-    def extract_output(self, total: _Labels) -> SplitSummary:
-        if total.counts is None:
-            return SplitSummary(rows=total.rows, too_many_labels=True)
-        return SplitSummary(rows=total.rows, labels=dict(sorted(total.counts.items())))
+    def extract_output(self, tally: _Tally) -> RowsReport:
+        rows = {name: of_split.rows for name, of_split in tally.splits.items()}
+        # An input that isn't a split of its own was split by hash into all of them.
+        kept = {name: rows[name] if name in rows else sum(rows.values()) for name in self._inputs}
+        return RowsReport(
+            inputs={name: of_input.summary(kept[name]) for name, of_input in tally.inputs.items()},
+            splits={name: of_split.summary() for name, of_split in tally.splits.items()},
+        )

@@ -15,15 +15,19 @@ def read_examples(path: str) -> Iterator[tf.train.Example]:
         UserError: The file can't be read, or a record isn't a tf.Example.
     """
     records = tf.data.TFRecordDataset(path, compression_type="GZIP" if path.endswith(".gz") else "")
-    number = 0
+    number = 1
     try:
-        for number, record in enumerate(records.as_numpy_iterator(), start=1):
+        for record in records.as_numpy_iterator():
             yield tf.train.Example.FromString(record)
+            number += 1
     except DecodeError:
-        raise UserError(f"{path}, record {number}: is not a tf.Example; data must be TFRecords of tf.Examples") from None
+        raise UserError(
+            f"{path}, record {number}: is not a tf.Example; nothing else can be read from TFRecords"
+        ) from None
     except tf.errors.DataLossError:
         raise UserError(
-            f'{path}, record {number + 1}: is damaged, or the file is no TFRecord file; for text set data.format = "csv"'
+            f"{path}, record {number}: is damaged, or this is no TFRecord file; "
+            'for delimited text set data.format = "csv"'
         ) from None
     except tf.errors.OpError as error:
         raise UserError(f"{path}: cannot be read: {error.message}") from None

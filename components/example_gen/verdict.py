@@ -40,7 +40,7 @@ def describe_dropped(name: str, summary: InputSummary) -> str:
     """Says how many rows of an input can't be used, why, and where the first few are."""
     total = sum(dropped.rows for dropped in summary.dropped.values())
     reasons = [
-        f"{dropped.rows} {reason} ({', '.join(dropped.first)}{', …' if dropped.rows > len(dropped.first) else ''})"
+        f"{dropped.rows} {reason} ({', '.join(dropped.first)}{', …' * (dropped.rows > len(dropped.first))})"
         for reason, dropped in summary.dropped.items()
     ]
     hint = ""
@@ -83,18 +83,18 @@ def _nothing_left(name: str, summary: InputSummary) -> str:
 
 def _label_problems(splits: dict[str, SplitSummary], rows: RowFormat) -> list[str]:
     for name, split in splits.items():
-        if split.labels is None:
+        if split.too_many_labels:
             return [
-                f"data.label: column {rows.label!r} holds more than {MOST_LABELS:,} different labels in {name}: it looks "
-                'like an identifier; choose another column, or set model.task = "regression" if it is a number'
+                f"data.label: {rows.label!r} has more than {MOST_LABELS:,} different labels in {name}; is it "
+                'an identifier? Choose another column, or set model.task = "regression" if it is a number'
             ]
-    known = splits[TRAIN].labels or {}
+    known = splits[TRAIN].labels
     if len(known) == 1:
         return [
-            f"data.label: all {splits[TRAIN].rows} rows of {TRAIN} have the same {rows.label!r}, {next(iter(known))!r}; "
-            "a classifier needs at least two classes"
+            f"data.label: all {splits[TRAIN].rows} rows of {TRAIN} have the same {rows.label!r}, "
+            f"{next(iter(known))!r}; a classifier needs at least two classes"
         ]
-    unseen = {label: count for label, count in (splits[EVAL].labels or {}).items() if label not in known}
+    unseen = {label: count for label, count in splits[EVAL].labels.items() if label not in known}
     if not unseen:
         return []
     shown = ", ".join(f"{label!r} ({count} rows)" for label, count in list(unseen.items())[:_SHOWN_LABELS])

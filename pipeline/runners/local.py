@@ -6,7 +6,7 @@ from typing import Literal
 from tfx import v1 as tfx
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 
-from components.example_gen.component import check_paths
+from components.example_gen.data_paths import check_paths
 from pipeline.config import PipelineConfig
 from pipeline.pipeline import create_pipeline
 from pipeline.run_metadata import RunMetadata, forget_lost_pushes

@@ -60,11 +60,11 @@ def rebuild(hub_model: HubModel, is_trainable: IsTrainable, dropout: float) -> R
             hub_model.layout, frozen, activation=activation, epsilon=epsilon, dropout=0.0
         )
         difference = _largest_difference(candidate, batch, expected)
-        if best is None or difference < best[0]:
+        if best is None or not best[0] <= difference:
             best = (difference, activation, epsilon)
     assert best is not None
     difference, activation, epsilon = best
-    if difference > TOLERANCE:
+    if not difference <= TOLERANCE:  # NaN isn't
         raise UserError(
             f"model.hub: {hub_model.handle} has a BERT's variables but not its outputs: a probe batch differs by "
             f"{difference:.2g} (at most {TOLERANCE:g} is trusted); this encoder can't be rebuilt"
@@ -79,9 +79,10 @@ def _largest_difference(
     encoder: BertEncoder, batch: dict[str, tf.Tensor], expected: dict[str, np.ndarray]
 ) -> float:
     states = encoder(batch)
-    tokens = tf.cast(batch["input_mask"], tf.bool).numpy()
+    tokens = batch["input_mask"].numpy().astype(bool)
     # A padded position's state is never read, and families differ in what they put there.
     sequence = np.abs(states.numpy() - expected["sequence_output"])[tokens].max()
     if encoder.pooler is None:
         return float(sequence)
-    return float(max(sequence, np.abs(encoder.pool(states).numpy() - expected["pooled_output"]).max()))
+    pooled = np.abs(encoder.pool(states).numpy() - expected["pooled_output"]).max()
+    return float(np.maximum(sequence, pooled))  # NaN if either is

@@ -1,0 +1,90 @@
+"""From the paths a user writes in `data.train` and `data.eval` to patterns relative to one base folder."""
+
+import difflib
+import glob
+import os
+
+import tensorflow as tf
+from tfx.dsl.io import fileio
+
+from trainer_module.errors import UserError
+
+_WILDCARDS = "*?["
+# Spark and the like leave `_SUCCESS`, editors and tools `.something`.
+_VISIBLE_FILES = "[!._]*"
+
+
+def check_paths(train: str, eval: str | None) -> None:
+    """Makes sure that there are files to read; not for machines that can't see the data.
+
+    Raises:
+        UserError: Names `data.train`, `data.eval`, or both, with what was looked for.
+    """
+    given = {"data.train": train} | ({} if eval is None else {"data.eval": eval})
+    problems = [f"{key}: {problem}" for key, path in given.items() if (problem := _path_problem(path))]
+    if problems:
+        raise UserError(problems)
+
+
+def as_pattern(path: str) -> str:
+    """The glob pattern of a file, folder or pattern, absolute when it is local.
+
+    Where the path can't be looked at (gs://, or a container's own), it is a folder when it ends in a
+    slash or when its last part has neither a dot nor a wildcard.
+    """
+    if not path:
+        return path
+    local = not _is_remote(path)
+    is_slashed = path.endswith("/")
+    path = os.path.abspath(path) if local else path.rstrip("/")
+    if local and os.path.exists(path):
+        is_folder = os.path.isdir(path)
+        path = glob.escape(path)
+    else:
+        last = path.rpartition("/")[2]
+        is_folder = is_slashed or not any(mark in last for mark in "." + _WILDCARDS)
+    return f"{path}/{_VISIBLE_FILES}" if is_folder else path
+
+
+def split_base(patterns: list[str]) -> tuple[str, list[str]]:
+    """The deepest folder that all patterns share (with its slash), and the patterns relative to it.
+
+    Raises:
+        UserError: They share none.
+    """
+    if len({pattern.partition("://")[0] if _is_remote(pattern) else "" for pattern in patterns}) > 1:
+        raise UserError("data.eval: must be in the same kind of storage as data.train")
+    folders = [pattern.split("/")[:-1] for pattern in patterns]
+    depth = 0
+    for parts in zip(*folders, strict=False):
+        if len(set(parts)) > 1 or any(mark in parts[0] for mark in _WILDCARDS):
+            break
+        depth += 1
+    base = "/".join(folders[0][:depth]) + "/"
+    return base, [pattern.removeprefix(base) for pattern in patterns]
+
+
+def _is_remote(path: str) -> bool:
+    return "://" in path
+
+
+def _path_problem(path: str) -> str | None:
+    if not path:
+        return "is empty; name a file, a folder or a pattern"
+    try:
+        if any(not fileio.isdir(found) for found in fileio.glob(as_pattern(path))):
+            return None
+        if fileio.isdir(path):
+            return f"folder {path} holds no files (names that begin with a dot or underscore don't count)"
+    except (tf.errors.OpError, OSError) as error:
+        return f"{path} cannot be read: {error}"
+    if any(mark in path for mark in _WILDCARDS):
+        return f"no file matches {path}"
+    return f"no such file or folder: {path}{_did_you_mean(path)}"
+
+
+def _did_you_mean(path: str) -> str:
+    folder, _, name = path.rstrip("/").rpartition("/")
+    siblings = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
+    near = difflib.get_close_matches(name, siblings, n=1)
+    return f"; did you mean {os.path.join(folder, near[0])!r}?" if near else ""

@@ -1,0 +1,136 @@
+"""The command's entry point: verbs, exit codes, and what the user sees of an error."""
+
+import importlib.metadata
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import click
+import typer
+
+from pipeline.cli.terminal import Terminal
+from trainer_module.errors import UserError
+
+# TensorFlow and TFX are imported inside the verbs: `permafrost --help` has no use for them.
+app = typer.Typer(
+    name="permafrost",
+    help="Fine-tune a TF-Hub BERT with chosen layers frozen, and push it only when an Evaluator blesses it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+NOT_BLESSED = 3
+USER_ERROR = 2
+FAILED = 1
+
+ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="A pipeline's TOML file; see configs/.")]
+Overrides = Annotated[
+    list[str],
+    typer.Option("--set", help="SECTION.KEY=VALUE in place of what the file says; the value is TOML. Repeatable."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"permafrost {importlib.metadata.version('permafrost')}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    config: ConfigFile,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    runner: Annotated[
+        Literal["beam", "local"], typer.Option(help="TFX's BeamDagRunner, or its LocalDagRunner.")
+    ] = "beam",
+    as_json: AsJson = False,
+) -> None:
+    """Run the pipeline: train, evaluate, and push the model if it is blessed.
+
+    Exit code 0: blessed and pushed. 3: finished, not blessed, nothing pushed. 2: a mistake in the config, the data,
+    the model or a rule. 1: anything else.
+
+    Example: permafrost run --config configs/quickstart.toml --set train.epochs=2
+    """
+    from pipeline.cli.run import run_command
+
+    raise typer.Exit(0 if run_command(config, overrides, runner, as_json) else NOT_BLESSED)
+
+
+@app.command()
+def plan(
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="A pipeline's TOML file.")] = None,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    hub: Annotated[str | None, typer.Option(help="A TF-Hub handle or a SavedModel's folder, instead of --config.")] = None,
+    freeze: Annotated[list[str], typer.Option(help="With --hub: a selector to freeze. Repeatable.")] = [],  # noqa: B006
+    train: Annotated[
+        list[str], typer.Option(help="With --hub: a selector to train. Rules hold in the order given.")
+    ] = [],  # noqa: B006
+    as_json: AsJson = False,
+) -> None:
+    """Show what the freeze rules do to a model, before anything runs. Reads no data.
+
+    Example: permafrost plan --hub MODEL --freeze all --train bias
+    """
+    from pipeline.cli.plan import plan_command
+
+    if (config is None) == (hub is None):
+        raise UserError("plan: give either --config FILE or --hub MODEL")
+    if config is not None and (freeze or train):
+        raise UserError("plan: --freeze and --train go with --hub; with --config, write --set 'model.freeze=[...]'")
+    if hub is not None and overrides:
+        raise UserError("plan: --set goes with --config; with --hub, write --freeze and --train")
+    plan_command(config, overrides, hub, _rules_in_order(sys.argv[1:]), as_json)
+
+
+@app.command("import-hf")
+def import_hf(
+    source: Annotated[Path, typer.Argument(metavar="DIR", help="Holds config.json, vocab.txt, model.safetensors.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The SavedModel's folder; must not exist yet.")],
+    lower_case: Annotated[
+        bool | None, typer.Option("--lower-case/--cased", help="Default: what the tokenizer's config says.")
+    ] = None,
+) -> None:
+    """Turn a Hugging Face BERT checkpoint into a TF-Hub encoder."""
+    from pipeline.cli.import_hf import import_command
+
+    import_command(source, out, lower_case)
+
+
+def _rules_in_order(arguments: list[str]) -> list[str]:
+    """The rules `freeze X`, `train Y`, … as typed: their order counts, and an option parser groups them by name."""
+    rules: list[str] = []
+    for position, argument in enumerate(arguments):
+        for action in ("freeze", "train"):
+            if argument == f"--{action}" and position + 1 < len(arguments):
+                rules.append(f"{action} {arguments[position + 1]}")
+            elif argument.startswith(f"--{action}="):
+                rules.append(f"{action} {argument.partition('=')[2]}")
+    return rules
+
+
+def main() -> None:
+    """Runs the command; ends the process with its exit code."""
+    terminal = Terminal.open()
+    try:
+        code = app(standalone_mode=False) or 0
+    except UserError as error:
+        terminal.error(str(error))
+        code = USER_ERROR
+    except click.ClickException as error:
+        terminal.error(error.format_message())
+        code = USER_ERROR
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        terminal.error("stopped")
+        code = FAILED
+    except Exception as error:
+        terminal.crash(error)
+        code = FAILED
+    terminal.close()
+    sys.exit(code)

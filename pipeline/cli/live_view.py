@@ -1,0 +1,87 @@
+"""The lines and the progress bar of a run under way."""
+
+import logging
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+
+from trainer_module.events import TRAINING_LOGGER
+
+
+class LiveView(logging.Handler):
+    """Hears of components from the runner, and of training steps and warnings from the log.
+
+    Args:
+        console: Where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[metrics]}"),
+            console=console,
+            transient=True,
+        )
+        self._spinner: TaskID | None = None
+        self._training: TaskID | None = None
+
+    def __enter__(self) -> "LiveView":
+        logging.getLogger("permafrost").addHandler(self)
+        self._progress.start()
+        self._show("loading TensorFlow and TFX")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+        logging.getLogger("permafrost").removeHandler(self)
+
+    def started(self, component: str, run_id: str) -> None:
+        """The runner starts a component."""
+        self._show(component)
+        self._print(f"[dim]{component} …[/]")
+
+    def ended(self, component: str, seconds: float) -> None:
+        """A component came to its end."""
+        self._print(f"[green]✓[/] {component:<18} {seconds:7.1f} s")
+        self._training = None
+
+    def failed(self, component: str, error: Exception) -> None:
+        """A component raised."""
+        self._print(f"[red]✗[/] {component}")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Shows a training step on the bar, and a warning as a line."""
+        progress = getattr(record, "progress", None)
+        if progress is not None and record.name == TRAINING_LOGGER:
+            self._show_training(progress.step, progress.total_steps, progress.metrics)
+        elif record.levelno >= logging.WARNING:
+            self._console.print(f"[yellow]warning:[/] {record.getMessage()}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line)
+
+    def _show(self, description: str) -> None:
+        if self._spinner is not None:
+            self._progress.remove_task(self._spinner)
+        self._spinner = self._progress.add_task(description, total=None, metrics="")
+
+    def _show_training(self, step: int, total: int, metrics: dict[str, float]) -> None:
+        shown = " ".join(f"{name} {value:.3f}" for name, value in metrics.items())
+        if self._training is None:
+            self._show("training")
+            self._training = self._spinner
+            if not self._console.is_terminal:
+                self._print(f"  training: {total} steps")
+        assert self._training is not None
+        self._progress.update(self._training, total=total, completed=step, metrics=shown)
+        if not self._console.is_terminal and "val_loss" in metrics:
+            self._print(f"  step {step} of {total}: {shown}")

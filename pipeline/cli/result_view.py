@@ -1,0 +1,114 @@
+"""How a finished run is told."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.config import METRICS, PipelineConfig, Threshold
+from pipeline.run_result import RunResult
+
+_MOST_CLASSES = 12
+
+
+def print_result(console: Console, result: RunResult, config: PipelineConfig) -> None:
+    """Metrics with their thresholds, blessed or not and why, what was frozen, where the model went."""
+    console.print()
+    console.print(_metrics_table(result, config))
+    per_class = _class_table(result)
+    if per_class is not None:
+        console.print(per_class)
+    if result.evaluation.slices:
+        console.print(_slice_table(result, config))
+    _print_freeze(console, result)
+    if result.blessed:
+        console.print("[bold green]blessed[/]: every threshold is met")
+    else:
+        console.print("[bold red]not blessed[/]:")
+        for reason in result.evaluation.missed or ["Evaluator gave no reason; see its log"]:
+            console.print(f"  {escape(reason)}")
+    console.print(f"pushed to {result.pushed_model}" if result.pushed_model else "nothing was pushed", soft_wrap=True)
+    if result.cached:
+        console.print(f"[dim]unchanged, so not run again: {', '.join(sorted(result.cached))}[/]")
+    console.print(f"[dim]log: {result.log_file}[/]", soft_wrap=True)
+
+
+def _metrics_table(result: RunResult, config: PipelineConfig) -> Table:
+    metrics, live = result.evaluation.metrics, result.evaluation.live
+    count = int(metrics.get("example_count", 0))
+    table = Table("metric", title=f"on {count:,} evaluation rows", title_justify="left")
+    table.add_column("value", justify="right")
+    if live:
+        table.add_column("live model", justify="right")
+    table.add_column("required")
+    for name in METRICS[config.model.task]:
+        if name in metrics:
+            compared = [f"{live[name]:.4f}" if name in live else ""] if live else []
+            required = _required(config.evaluate.thresholds.get(name))
+            table.add_row(name, f"{metrics[name]:.4f}", *compared, required)
+    return table
+
+
+def _required(threshold: Threshold | None) -> str:
+    if threshold is None:
+        return ""
+    parts = []
+    if threshold.at_least is not None:
+        parts.append(f"at least {threshold.at_least:g}")
+    if threshold.at_most is not None:
+        parts.append(f"at most {threshold.at_most:g}")
+    if threshold.no_worse_than_live_by is not None:
+        margin = threshold.no_worse_than_live_by
+        parts.append("no worse than the live model" + (f" by more than {margin:g}" if margin else ""))
+    return ", ".join(parts)
+
+
+def _class_table(result: RunResult) -> Table | None:
+    metrics = result.evaluation.metrics
+    names = [name.removeprefix("precision/") for name in metrics if name.startswith("precision/")]
+    if not 0 < len(names) <= _MOST_CLASSES:
+        return None
+    table = Table("class")
+    table.add_column("precision", justify="right")
+    table.add_column("recall", justify="right")
+    for name in sorted(names):
+        table.add_row(escape(name), f"{metrics[f'precision/{name}']:.3f}", f"{metrics[f'recall/{name}']:.3f}")
+    return table
+
+
+def _slice_table(result: RunResult, config: PipelineConfig) -> Table:
+    shown = METRICS[config.model.task][:2]
+    table = Table("slice")
+    for name in ("rows", *shown):
+        table.add_column(name, justify="right")
+    for name, metrics in sorted(result.evaluation.slices.items()):
+        values = [f"{metrics[metric]:.4f}" if metric in metrics else "" for metric in shown]
+        table.add_row(escape(name), f"{int(metrics.get('example_count', 0)):,}", *values)
+    return table
+
+
+def _print_freeze(console: Console, result: RunResult) -> None:
+    plan = result.plan
+    frozen = [block.name for block in plan.blocks() if block.state == "frozen"]
+    share = plan.frozen_params / plan.model.parameters
+    console.print(
+        f"frozen: {plan.frozen_params:,} of {plan.model.parameters:,} parameters ({share:.0%})"
+        + (f": {escape(_ranges(frozen))}" if frozen else "")
+        + "; each is bit-identical to the Hub model's",
+        soft_wrap=True,
+    )
+
+
+def _ranges(blocks: list[str]) -> str:
+    """`encoder[0], encoder[1], encoder[2]` as `encoder[0] to encoder[2]`."""
+    runs: list[list[str]] = []
+    for name in blocks:
+        follows = runs and name.startswith("encoder[") and runs[-1][-1] == _previous(name)
+        if follows:
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
+
+
+def _previous(block: str) -> str:
+    return f"encoder[{int(block.removeprefix('encoder[').removesuffix(']')) - 1}]"

@@ -1,0 +1,45 @@
+"""`permafrost run`: the pipeline, with a line per component."""
+
+import json
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pipeline.cli.live_view import LiveView
+from pipeline.cli.terminal import Terminal
+from pipeline.config_file import load_config
+
+
+def run_command(
+    config_file: Path, overrides: Sequence[str], runner: Literal["beam", "local"], as_json: bool
+) -> bool:
+    """Runs the pipeline of a config file and prints how it went.
+
+    Returns:
+        Whether the model was blessed and pushed.
+
+    Raises:
+        UserError: The config, the data, the model or a rule is wrong.
+    """
+    config = load_config(config_file, overrides)
+    log_file = Path(config.pipeline.root, "logs", f"{datetime.now():%Y%m%d-%H%M%S}.log")
+    terminal = Terminal.open()
+    terminal.hide_noise(log_file)
+    console = terminal.err if as_json else terminal.out
+    with LiveView(console) as view:
+        # Imported under the view, because it takes seconds.
+        from absl import logging as absl_logging
+
+        from pipeline.runners.local import run_pipeline
+
+        absl_logging.set_verbosity(absl_logging.INFO)
+        logging.getLogger("permafrost").setLevel(logging.INFO)
+        result = run_pipeline(config, view, runner=runner, log_file=str(log_file))
+    from pipeline.cli.result_view import print_result
+
+    print_result(console, result, config)
+    if as_json:
+        terminal.out.print(json.dumps(result.to_json()), markup=False, soft_wrap=True)
+    return result.blessed and result.pushed_model is not None

@@ -1,0 +1,3 @@
+"""Names under which this package logs what a front end may want to show."""
+
+TRAINING_LOGGER = "permafrost.training"
