@@ -158,12 +158,15 @@ class _ReadFile(beam.DoFn):
     def process(self, path: str) -> Iterator[Any]:
         try:
             for row in self._read_file(path, self._rows):
-                bad = row if isinstance(row, BadRow) else self._bad_row(path, *row)
-                if bad:
+                if isinstance(row, BadRow):
+                    yield beam.pvalue.TaggedOutput(_TROUBLE, row)
+                    continue
+                number, example = row
+                if bad := self._bad_row(path, number, example):
                     yield beam.pvalue.TaggedOutput(_TROUBLE, bad)
                 else:
                     # The bytes whose hash TFX takes to assign a tf.Example to a split.
-                    yield row[1].SerializeToString(deterministic=True)
+                    yield example.SerializeToString(deterministic=True)
         except UserError as error:
             for problem in error.problems:
                 yield beam.pvalue.TaggedOutput(_TROUBLE, problem)
