@@ -8,6 +8,9 @@ SHELL := /bin/bash
 CONFIG ?= configs/quickstart.toml# the pipeline that `make run` runs
 ARGS ?=#                           more arguments for `permafrost run` or pytest
 
+# TensorFlow and TFX are some ten thousand modules: compiling them for every process costs half a minute each.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := .venv/bin
 SETUP := .venv/.permafrost-setup
 QUICKSTART_MODEL := .cache/hub/minilm-l6

@@ -72,13 +72,9 @@ class Channel:
 
 CHANNELS = {
     "email": Channel(36, brevity=0.6, greets=0.8, signs=0.8, abbreviates=0.02, mistypes=0.008, breaks=0.4),
-    "chat": Channel(
-        34, brevity=1.5, greets=0.35, signs=0.2, lower=0.7, bare=0.6, abbreviates=0.4, mistypes=0.03
-    ),
+    "chat": Channel(34, brevity=1.5, greets=0.35, signs=0.2, lower=0.7, bare=0.6, abbreviates=0.4, mistypes=0.03),
     "phone": Channel(16, brevity=0.7, greets=0.7, signs=0.5, lower=0.2, hesitates=0.4),
-    "social": Channel(
-        14, brevity=1.2, greets=0.6, signs=0.5, lower=0.3, bare=0.3, abbreviates=0.3, mistypes=0.02
-    ),
+    "social": Channel(14, brevity=1.2, greets=0.6, signs=0.5, lower=0.3, bare=0.3, abbreviates=0.3, mistypes=0.02),
 }
 
 
@@ -305,9 +301,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write the file that the command line asks for."""
     parser = argparse.ArgumentParser(description="Write generated support tickets as CSV.")
     parser.add_argument("--rows", type=int, default=ROWS, help="how many (default %(default)s)")
-    parser.add_argument(
-        "--seed", type=int, default=SEED, help="another seed, other rows (default %(default)s)"
-    )
+    parser.add_argument("--seed", type=int, default=SEED, help="another seed, other rows (default %(default)s)")
     parser.add_argument("--out", type=Path, default=HERE / "support_tickets.csv", help="default: %(default)s")
     options = parser.parse_args(arguments)
     options.out.write_bytes(to_csv(make_tickets(options.rows, options.seed)))

@@ -42,9 +42,7 @@ def create_pipeline(
     statistics_gen = tfx.components.StatisticsGen(examples=examples)
     schema_gen = _schema_gen(config.data.schema_path, statistics_gen.outputs["statistics"])
     schema = schema_gen.outputs["schema"]
-    example_validator = tfx.components.ExampleValidator(
-        statistics=statistics_gen.outputs["statistics"], schema=schema
-    )
+    example_validator = tfx.components.ExampleValidator(statistics=statistics_gen.outputs["statistics"], schema=schema)
     transform = tfx.components.Transform(
         examples=examples,
         schema=schema,

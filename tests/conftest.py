@@ -6,9 +6,11 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
+import string
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -33,3 +35,63 @@ def hub_model(shared_dir: Path) -> Callable[[str], Path]:
 def shared_data(shared_dir: Path) -> Callable[[str], Path]:
     """Gives the folder of a real data set by its name, e.g. `shared_data("MRPC")`."""
     return lambda name: (shared_dir / "data" / name).resolve(strict=True)
+
+
+@pytest.fixture(scope="session")
+def tiny_hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Hub encoder that every clone has: 3 blocks, width 32, 2 heads, 64 positions, uncased, random weights."""
+    from trainer_module.hub_export import save_hub_encoder
+    from trainer_module.variable_names import read_layout
+
+    folder = tmp_path_factory.mktemp("tiny_hub")
+    characters = string.ascii_lowercase + string.digits + string.punctuation
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, *(f"##{each}" for each in characters)]
+    pieces += "good bad fine awful great poor film story the a is not very".split()
+    vocab = folder / "vocab.txt"
+    vocab.write_text("".join(f"{piece}\n" for piece in pieces), encoding="utf-8")
+    shapes = _encoder_shapes(words=len(pieces), blocks=3, hidden=32, heads=2, positions=64)
+    rng = np.random.default_rng(0)
+    weights = {
+        name: np.ones(shape, np.float32) if name.endswith("gamma") else rng.normal(0, 0.1, shape).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+    model = folder / "model"
+    save_hub_encoder(
+        model,
+        read_layout(list(shapes.items()), "tiny_hub"),
+        weights,
+        activation="gelu_tanh",
+        epsilon=1e-12,
+        vocab_path=vocab,
+        lower_case=True,
+    )
+    return model
+
+
+def _encoder_shapes(words: int, blocks: int, hidden: int, heads: int, positions: int) -> dict[str, tuple[int, ...]]:
+    """The variables of a published BERT encoder, by name."""
+    inner = 2 * hidden
+    shapes: dict[str, tuple[int, ...]] = {
+        "word_embeddings/embeddings": (words, hidden),
+        "position_embedding/embeddings": (positions, hidden),
+        "type_embeddings/embeddings": (2, hidden),
+        "embeddings/layer_norm/gamma": (hidden,),
+        "embeddings/layer_norm/beta": (hidden,),
+        "pooler_transform/kernel": (hidden, hidden),
+        "pooler_transform/bias": (hidden,),
+    }
+    for index in range(blocks):
+        block = f"transformer/layer_{index}"
+        for projection in ("query", "key", "value"):
+            shapes[f"{block}/self_attention/{projection}/kernel"] = (hidden, heads, hidden // heads)
+            shapes[f"{block}/self_attention/{projection}/bias"] = (heads, hidden // heads)
+        shapes[f"{block}/self_attention/attention_output/kernel"] = (heads, hidden // heads, hidden)
+        shapes[f"{block}/self_attention/attention_output/bias"] = (hidden,)
+        shapes[f"{block}/intermediate/kernel"] = (hidden, inner)
+        shapes[f"{block}/intermediate/bias"] = (inner,)
+        shapes[f"{block}/output/kernel"] = (inner, hidden)
+        shapes[f"{block}/output/bias"] = (hidden,)
+        for norm in ("self_attention_layer_norm", "output_layer_norm"):
+            shapes[f"{block}/{norm}/gamma"] = (hidden,)
+            shapes[f"{block}/{norm}/beta"] = (hidden,)
+    return shapes

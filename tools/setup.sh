@@ -162,5 +162,11 @@ if [ "$status" -ne 0 ]; then
     echo "Set-up failed; uv's output is above and in $LOG." >&2
     exit "$status"
 fi
+# Compiles the modules that a run imports, so that not the first run has to.
+PYTHONDONTWRITEBYTECODE='' .venv/bin/python -c "import pipeline.runners.local, pipeline.cli.result_view" >>"$LOG" 2>&1 || {
+    cat "$LOG" >&2
+    echo "Set-up failed: TFX can't be imported; the output is above and in $LOG." >&2
+    exit 1
+}
 printf '%s\n' "$wish" >"$STAMP"
 echo "Set-up took $((SECONDS - started)) s"

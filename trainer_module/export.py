@@ -51,7 +51,10 @@ class ServingModel(tf.Module):
         signatures = {
             "serving_default": self._serve_examples.get_concrete_function(examples=strings),
             "predict_text": self._serve_text.get_concrete_function(
-                **{_argument_name(column): tf.TensorSpec([None], tf.string, name=column) for column in self._settings.text}
+                **{
+                    _argument_name(column): tf.TensorSpec([None], tf.string, name=column)
+                    for column in self._settings.text
+                }
             ),
             "transform_features": self._transform_features.get_concrete_function(examples=strings),
         }
@@ -99,7 +102,9 @@ class ServingModel(tf.Module):
 def _model_inputs(transformed: dict[str, tf.SparseTensor]) -> dict[str, tf.Tensor]:
     """Pads to the longest text of the request."""
     words = transformed[WORD_IDS]
-    lengths = tf.math.bincount(tf.cast(words.indices[:, 0], tf.int32), minlength=tf.cast(words.dense_shape[0], tf.int32))
+    lengths = tf.math.bincount(
+        tf.cast(words.indices[:, 0], tf.int32), minlength=tf.cast(words.dense_shape[0], tf.int32)
+    )
     word_ids = tf.cast(tf.sparse.to_dense(words), tf.int32)
     type_ids = (
         tf.cast(tf.sparse.to_dense(transformed[TYPE_IDS]), tf.int32)

@@ -202,9 +202,7 @@ def make_plan(
         selected.append(names)
     problems |= _rules_without_effect(rules, selected, unused, unresolved=set(problems))
     if problems:
-        raise UserError(
-            [f"{_rule_text(rules, position)}: {problems[position]}" for position in sorted(problems)]
-        )
+        raise UserError([f"{_rule_text(rules, position)}: {problems[position]}" for position in sorted(problems)])
 
     deciding = {name: position for position, names in enumerate(selected) for name in names}
 

@@ -102,9 +102,7 @@ class NameSelector:
     expression: re.Pattern[str]
 
     def select(self, layout: EncoderLayout) -> frozenset[str]:
-        return frozenset(
-            variable.name for variable in layout.variables if self.expression.search(variable.name)
-        )
+        return frozenset(variable.name for variable in layout.variables if self.expression.search(variable.name))
 
 
 def _range_text(count: int) -> str:
@@ -213,9 +211,7 @@ def _split_rule(value: Any) -> tuple[str, str]:
     for key in value:
         if key not in ACTIONS:
             near = difflib.get_close_matches(str(key), ACTIONS, n=1)
-            raise ValueError(
-                f"{str(key)!r} is not a known key; " + (f"did you mean {near[0]!r}?" if near else shape)
-            )
+            raise ValueError(f"{str(key)!r} is not a known key; " + (f"did you mean {near[0]!r}?" if near else shape))
     if len(value) != 1:
         raise ValueError(f"a rule has one key; {shape}" + (", each as a rule of its own" if value else ""))
     ((action, selector),) = value.items()
@@ -245,9 +241,7 @@ def parse_selector(text: str) -> Selector:
         False
     """
     if not text:
-        raise ValueError(
-            "the selector is empty; write `all`, `embeddings`, `encoder`, `pooler`, blocks or a name"
-        )
+        raise ValueError("the selector is empty; write `all`, `embeddings`, `encoder`, `pooler`, blocks or a name")
     if text in PARTS:
         return PartSelector(text)
     if text.startswith(f"{ENCODER}["):
@@ -282,9 +276,7 @@ def _parse_blocks(text: str) -> tuple[int, ...] | slice:
 
 def _parse_expression(text: str) -> re.Pattern[str]:
     if not text:
-        raise ValueError(
-            "the regular expression is empty; write one behind `re:`, or `all` for every variable"
-        )
+        raise ValueError("the regular expression is empty; write one behind `re:`, or `all` for every variable")
     try:
         return re.compile(text)
     except re.error as error:
@@ -297,9 +289,7 @@ def _parse_pattern(text: str) -> re.Pattern[str]:
         raise ValueError(f"names are written without TensorFlow's `:0`; write `{text.rpartition(':')[0]}`")
     components = text.split("/")
     if "" in components:
-        raise ValueError(
-            "has an empty component; write single slashes between components and none around them"
-        )
+        raise ValueError("has an empty component; write single slashes between components and none around them")
     # At either end `**` adds nothing, because a run may start and stop at any component.
     while components and components[0] == "**":
         components.pop(0)
@@ -323,9 +313,7 @@ def _token_expression(token: str) -> str:
         case "?":
             return "[^/]"
         case "[" | "]":
-            raise ValueError(
-                f"the bracket `{token}` has no partner; write sets of characters such as `layer_[0-3]`"
-            )
+            raise ValueError(f"the bracket `{token}` has no partner; write sets of characters such as `layer_[0-3]`")
         case _ if not token.startswith("["):
             return re.escape(token)
     negated = token[1] in "!^"

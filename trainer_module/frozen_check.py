@@ -16,9 +16,7 @@ class NothingTrained(RuntimeError):
     """No trainable variable of the Hub model changed although some should have."""
 
 
-def check_frozen(
-    plan: FreezePlan, hub_values: Mapping[str, np.ndarray], trained: Mapping[str, tf.Variable]
-) -> None:
+def check_frozen(plan: FreezePlan, hub_values: Mapping[str, np.ndarray], trained: Mapping[str, tf.Variable]) -> None:
     """Compares each variable with its value in the Hub model, bit by bit.
 
     Args:

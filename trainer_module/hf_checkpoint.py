@@ -109,9 +109,7 @@ def _require_files(folder: Path) -> None:
             hint = "; its weights are split over several files: save them again with a larger max_shard_size"
         elif (folder / "pytorch_model.bin").exists():
             hint = "; save pytorch_model.bin again with save_pretrained(…, safe_serialization=True)"
-    raise UserError(
-        f"{folder} is not a complete Hugging Face BERT checkpoint: it lacks {', '.join(missing)}{hint}"
-    )
+    raise UserError(f"{folder} is not a complete Hugging Face BERT checkpoint: it lacks {', '.join(missing)}{hint}")
 
 
 def _check_vocabulary_size(vocabulary: HfVocabulary, config: HfConfig) -> Iterator[str]:
@@ -138,9 +136,7 @@ def _read_weights(file: Path, config: HfConfig) -> dict[str, np.ndarray]:
             ]
             _refuse(file, problems)
             weights = {
-                mapping.hub_name: mapping.convert(tensors.get_tensor(name))
-                for mapping, name in found.items()
-                if name
+                mapping.hub_name: mapping.convert(tensors.get_tensor(name)) for mapping, name in found.items() if name
             }
     except (SafetensorError, OSError) as error:
         raise UserError(f"{file} is damaged ({error}); fetch the checkpoint again") from None

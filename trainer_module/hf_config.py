@@ -37,8 +37,7 @@ class HfConfig(BaseModel):
     def _heads_divide_width(self) -> "HfConfig":
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
-                f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads "
-                f"{self.num_attention_heads}"
+                f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}"
             )
         return self
 
@@ -59,9 +58,7 @@ def read_hf_config(file: Path) -> HfConfig:
     model_type = content.get("model_type")
     if model_type != "bert":
         given = "is missing" if model_type is None else f"is {model_type!r}"
-        raise UserError(
-            f'{file}: model_type {given}; only BERT checkpoints (model_type "bert") can be imported'
-        )
+        raise UserError(f'{file}: model_type {given}; only BERT checkpoints (model_type "bert") can be imported')
     try:
         return HfConfig.model_validate(content)
     except ValidationError as error:

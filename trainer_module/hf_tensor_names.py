@@ -63,9 +63,7 @@ def _block(config: HfConfig, index: int) -> Iterator[TensorMapping]:
         yield from _dense(f"{hf}.attention.self.{name}", f"{hub}/self_attention/{name}", width, heads)
     attention_output = f"{hub}/self_attention/attention_output"
     yield from _dense(f"{hf}.attention.output.dense", attention_output, heads, width)
-    yield from _layer_norm(
-        f"{hf}.attention.output.LayerNorm", f"{hub}/self_attention_layer_norm", config.hidden_size
-    )
+    yield from _layer_norm(f"{hf}.attention.output.LayerNorm", f"{hub}/self_attention_layer_norm", config.hidden_size)
     yield from _dense(f"{hf}.intermediate.dense", f"{hub}/intermediate", width, inner)
     yield from _dense(f"{hf}.output.dense", f"{hub}/output", inner, width)
     yield from _layer_norm(f"{hf}.output.LayerNorm", f"{hub}/output_layer_norm", config.hidden_size)

@@ -55,9 +55,7 @@ def read_hf_vocabulary(folder: Path, lower_case: bool | None = None) -> HfVocabu
         tokenizer = {}
     stated = tokenizer.get("do_lower_case")
     if lower_case is None and stated is not None and not isinstance(stated, bool):
-        problems.append(
-            f"{folder / 'tokenizer_config.json'}: do_lower_case should be true or false; given {stated!r}"
-        )
+        problems.append(f"{folder / 'tokenizer_config.json'}: do_lower_case should be true or false; given {stated!r}")
     if problems:
         raise UserError(problems)
     notes: list[str] = []

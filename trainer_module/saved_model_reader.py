@@ -100,8 +100,7 @@ class SavedModelReader:
             raise UserError(f"model.hub: {file} is damaged ({error}); fetch the model again") from None
         if not saved_model.meta_graphs or not saved_model.meta_graphs[0].object_graph_def.nodes:
             raise UserError(
-                f"model.hub: {self.path} is not a TF2 SavedModel (a TF1 Hub module?); "
-                "use the handle's TF2 version"
+                f"model.hub: {self.path} is not a TF2 SavedModel (a TF1 Hub module?); use the handle's TF2 version"
             )
         self._meta_graph = saved_model.meta_graphs[0]
         if not tf.io.gfile.exists(os.path.join(self.path, "variables", "variables.index")):

@@ -118,9 +118,7 @@ class BertSettings(ColumnSettings, ModelSettings, TrainSettings):
             try:
                 given = json.loads(given)
             except json.JSONDecodeError as error:
-                raise UserError(
-                    f'bert: is not valid JSON: {error}; write an object such as {{"hub": …}}'
-                ) from None
+                raise UserError(f'bert: is not valid JSON: {error}; write an object such as {{"hub": …}}') from None
         try:
             return cls.model_validate(given)
         except ValidationError as error:

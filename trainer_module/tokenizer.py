@@ -82,5 +82,3 @@ def pack(
     budget = max_tokens - 1 - len(segments)
     trimmed = tf_text.RoundRobinTrimmer(budget).trim(segments)
     return tf_text.combine_segments(trimmed, start_of_sequence_id=start, end_of_segment_id=separator)
-
-

@@ -97,9 +97,7 @@ def _place(name: str) -> _Place:
     return _Place(_POOLER_PART + 1, OTHER, name)
 
 
-def _refuse_incomplete_blocks(
-    by_place: dict[tuple[str, str], HubVariable], numbers: list[int], source: str
-) -> None:
+def _refuse_incomplete_blocks(by_place: dict[tuple[str, str], HubVariable], numbers: list[int], source: str) -> None:
     missing = [
         f"{block_name(number)}: {role}"
         for number in range(numbers[-1] + 1)

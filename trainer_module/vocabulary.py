@@ -52,5 +52,7 @@ def read_vocabulary(settings: BertSettings, hub_model: HubModel) -> Vocabulary:
         raise UserError(f"{key}: {path} is not a BERT vocabulary: it lacks {', '.join(missing)}")
     lower_case = settings.lower_case if settings.lower_case is not None else hub_model.lower_case
     if lower_case is None:
-        raise UserError(f"model.lower_case: {hub_model.handle} doesn't say whether it is uncased; set it to true or false")
+        raise UserError(
+            f"model.lower_case: {hub_model.handle} doesn't say whether it is uncased; set it to true or false"
+        )
     return Vocabulary(path, lower_case, ids[START], ids[SEPARATOR])

@@ -92,8 +92,7 @@ class CheckedExecutor(BaseExampleGenExecutor, abc.ABC):
             for name, found in zip(names, self._trouble, strict=True)
         ]
         kept = [
-            examples | f"Kept[{name}]" >> beam.Map(_kept, split=name, rows=rows)
-            for name, examples in splits.items()
+            examples | f"Kept[{name}]" >> beam.Map(_kept, split=name, rows=rows) for name, examples in splits.items()
         ]
         _ = (
             [*trouble, *kept]
@@ -141,8 +140,7 @@ class _ReadRows(beam.PTransform):
         read = (
             pipeline
             | "Files" >> beam.Create(self._files)
-            | "Read"
-            >> beam.ParDo(_ReadFile(self._read_file, self._rows)).with_outputs(_TROUBLE, main=_EXAMPLES)
+            | "Read" >> beam.ParDo(_ReadFile(self._read_file, self._rows)).with_outputs(_TROUBLE, main=_EXAMPLES)
         )
         self._add_trouble(read[_TROUBLE])
         return read[_EXAMPLES]
@@ -194,6 +192,4 @@ def _full_pattern(exec_properties: dict[str, Any], pattern: str) -> str:
 
 
 def _files(exec_properties: dict[str, Any], pattern: str) -> list[str]:
-    return sorted(
-        path for path in fileio.glob(_full_pattern(exec_properties, pattern)) if not fileio.isdir(path)
-    )
+    return sorted(path for path in fileio.glob(_full_pattern(exec_properties, pattern)) if not fileio.isdir(path))

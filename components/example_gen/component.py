@@ -36,8 +36,7 @@ def make_example_gen(
     names = ["all"] if eval is None else [TRAIN, EVAL]
     base, patterns = split_base([as_pattern(path) for path in given])
     splits = [
-        example_gen_pb2.Input.Split(name=name, pattern=pattern)
-        for name, pattern in zip(names, patterns, strict=True)
+        example_gen_pb2.Input.Split(name=name, pattern=pattern) for name, pattern in zip(names, patterns, strict=True)
     ]
     return FileBasedExampleGen(
         input_base=base,
@@ -54,8 +53,7 @@ def _hash_split(eval_fraction: float) -> example_gen_pb2.Output:
     share = Fraction(eval_fraction).limit_denominator(_FINEST_SHARE)
     if not 0 < share < 1:
         raise UserError(
-            f"data.eval_fraction: must be from {1 / _FINEST_SHARE} to {1 - 1 / _FINEST_SHARE}; "
-            f"given {eval_fraction!r}"
+            f"data.eval_fraction: must be from {1 / _FINEST_SHARE} to {1 - 1 / _FINEST_SHARE}; given {eval_fraction!r}"
         )
     buckets = {TRAIN: share.denominator - share.numerator, EVAL: share.numerator}
     splits = [example_gen_pb2.SplitConfig.Split(name=name, hash_buckets=n) for name, n in buckets.items()]

@@ -98,9 +98,7 @@ class _SplitTally:
             self.labels.clear()
 
     def summary(self) -> SplitSummary:
-        return SplitSummary(
-            rows=self.rows, labels=dict(sorted(self.labels.items())), too_many_labels=self.too_many
-        )
+        return SplitSummary(rows=self.rows, labels=dict(sorted(self.labels.items())), too_many_labels=self.too_many)
 
 
 @dataclass
@@ -122,9 +120,7 @@ class TallyRows(beam.CombineFn):
         self._splits = list(splits)
 
     def create_accumulator(self) -> _Tally:
-        return _Tally(
-            {name: _InputTally() for name in self._inputs}, {name: _SplitTally() for name in self._splits}
-        )
+        return _Tally({name: _InputTally() for name in self._inputs}, {name: _SplitTally() for name in self._splits})
 
     def add_input(self, tally: _Tally, row: Kept | Trouble) -> _Tally:
         if isinstance(row, Kept):

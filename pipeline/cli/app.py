@@ -67,7 +67,9 @@ def run(
 def plan(
     config: Annotated[Path | None, typer.Option("--config", "-c", help="A pipeline's TOML file.")] = None,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
-    hub: Annotated[str | None, typer.Option(help="A TF-Hub handle or a SavedModel's folder, instead of --config.")] = None,
+    hub: Annotated[
+        str | None, typer.Option(help="A TF-Hub handle or a SavedModel's folder, instead of --config.")
+    ] = None,
     freeze: Annotated[list[str], typer.Option(help="With --hub: a selector to freeze. Repeatable.")] = [],  # noqa: B006
     train: Annotated[
         list[str], typer.Option(help="With --hub: a selector to train. Rules hold in the order given.")

@@ -36,9 +36,7 @@ def plan_command(
         terminal.out.print(f"model: {hub_model.handle}\ndigest: {hub_model.digest}", markup=False, soft_wrap=True)
 
 
-def _settings(
-    config: Path | None, overrides: Sequence[str], hub: str | None, rules: Sequence[str]
-) -> ModelSettings:
+def _settings(config: Path | None, overrides: Sequence[str], hub: str | None, rules: Sequence[str]) -> ModelSettings:
     if config is not None:
         return load_config(config, overrides).model
     try:

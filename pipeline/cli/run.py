@@ -12,9 +12,7 @@ from pipeline.cli.terminal import Terminal
 from pipeline.config_file import load_config
 
 
-def run_command(
-    config_file: Path, overrides: Sequence[str], runner: Literal["beam", "local"], as_json: bool
-) -> bool:
+def run_command(config_file: Path, overrides: Sequence[str], runner: Literal["beam", "local"], as_json: bool) -> bool:
     """Runs the pipeline of a config file and prints how it went.
 
     Returns:

@@ -171,9 +171,7 @@ def test_slices():
         "channel",
         "team",
     ]
-    assert problems(evaluate={"slices": ["channel"]}) == [
-        "evaluate.slices[0]: should be a valid list; given 'channel'"
-    ]
+    assert problems(evaluate={"slices": ["channel"]}) == ["evaluate.slices[0]: should be a valid list; given 'channel'"]
     assert problems(data={"columns": ["body", "topic"]}, evaluate={"slices": [["topic"], ["team"]]}) == [
         "evaluate.slices[1]: there is no column 'team'; data.columns names 'body', 'topic'"
     ]

@@ -63,9 +63,7 @@ def test_local_configs_keep_everything_in_the_checkout(name: str):
     assert config.evaluate.thresholds["accuracy"].at_least is not None
 
 
-def test_paths_are_relative_to_the_file_not_to_the_current_folder(
-    config_file: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_paths_are_relative_to_the_file_not_to_the_current_folder(config_file: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(config_file.parents[1])
     folder = config_file.parent.resolve()
     config = load(Path("configs/mine.toml"), "data.eval=../eval.csv")
@@ -79,9 +77,7 @@ def test_relative_paths_behind_a_symlinked_folder(config_file: Path, tmp_path: P
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "elsewhere" / "link"
     link.symlink_to(config_file.parent)
-    assert load(link / "mine.toml", "data.train=../rows.csv").data.train == str(
-        tmp_path.resolve() / "rows.csv"
-    )
+    assert load(link / "mine.toml", "data.train=../rows.csv").data.train == str(tmp_path.resolve() / "rows.csv")
 
 
 def test_byte_order_mark_is_no_matter(config_file: Path):
@@ -219,7 +215,5 @@ def test_not_utf8(config_file: Path):
 def test_loading_imports_no_tensorflow():
     heavy = {"tensorflow", "tfx", "numpy"}
     code = f"import sys, pipeline.config_file; print({heavy} & set(sys.modules))"
-    found = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"

@@ -37,17 +37,13 @@ def unnumbered() -> EncoderLayout:
 
 def _bert(blocks: int) -> EncoderLayout:
     stack = [
-        variable
-        for index in range(blocks)
-        for variable in _block(f"transformer/layer_{index}", block_name(index))
+        variable for index in range(blocks) for variable in _block(f"transformer/layer_{index}", block_name(index))
     ]
     variables = (*_embeddings(), *stack, *_pooler())
     return _layout("bert", blocks=blocks, shared_blocks=False, variables=variables)
 
 
-def _layout(
-    family: str, blocks: int, shared_blocks: bool, variables: tuple[HubVariable, ...]
-) -> EncoderLayout:
+def _layout(family: str, blocks: int, shared_blocks: bool, variables: tuple[HubVariable, ...]) -> EncoderLayout:
     return EncoderLayout(family, blocks, HIDDEN, HEADS, POSITIONS, shared_blocks, variables)
 
 

@@ -243,9 +243,7 @@ def test_the_frozen_prefix_ends_at_the_first_part_in_which_anything_trains(
 
 
 @pytest.mark.parametrize(("rules", "prefix"), [([], 0), (["freeze embeddings"], 1), (["freeze all"], 2)])
-def test_a_shared_block_counts_as_one_part_of_the_prefix(
-    rules: list[str], prefix: int, albert: EncoderLayout
-):
+def test_a_shared_block_counts_as_one_part_of_the_prefix(rules: list[str], prefix: int, albert: EncoderLayout):
     assert plan_for(rules, albert).frozen_prefix == prefix
 
 
@@ -320,9 +318,7 @@ def test_a_rule_for_an_unused_part_alone_is_refused(rules: list[str], bert_4: En
         ("re:^$", "its names look like `transformer/layer_11/self_attention/attention_output/kernel`"),
     ],
 )
-def test_a_rule_that_selects_nothing_is_refused_with_what_to_write(
-    selector: str, advice: str, bert_12: EncoderLayout
-):
+def test_a_rule_that_selects_nothing_is_refused_with_what_to_write(selector: str, advice: str, bert_12: EncoderLayout):
     assert problems_of([{"freeze": selector}], bert_12) == [
         f"rule 1 `freeze {selector}`: selects no variable of this model; {advice}"
     ]
@@ -330,15 +326,13 @@ def test_a_rule_that_selects_nothing_is_refused_with_what_to_write(
 
 def test_a_part_that_the_model_lacks_is_refused(unnumbered: EncoderLayout):
     assert problems_of(["freeze pooler"], unnumbered) == [
-        "rule 1 `freeze pooler`: selects no variable of this model; "
-        "it has no pooler, only `embeddings` and `encoder`"
+        "rule 1 `freeze pooler`: selects no variable of this model; it has no pooler, only `embeddings` and `encoder`"
     ]
 
 
 def test_an_index_outside_the_model_is_refused_with_the_number_of_blocks(bert_4: EncoderLayout):
     assert problems_of(["freeze encoder[0]", "freeze encoder[12]"], bert_4) == [
-        "rule 2 `freeze encoder[12]`: there is no block 12: "
-        "this model has 4 blocks, `encoder[0]` … `encoder[3]`"
+        "rule 2 `freeze encoder[12]`: there is no block 12: this model has 4 blocks, `encoder[0]` … `encoder[3]`"
     ]
 
 
@@ -395,8 +389,7 @@ def test_a_rule_that_later_rules_undo_is_refused_with_their_names(bert_4: Encode
 
 def test_a_rule_that_a_wider_one_of_the_same_kind_covers_is_refused(bert_4: EncoderLayout):
     assert problems_of(["freeze encoder[0]", "freeze encoder"], bert_4) == [
-        "rule 1 `freeze encoder[0]`: is overridden by rule 2 `freeze encoder` "
-        "in everything it selects; remove it"
+        "rule 1 `freeze encoder[0]`: is overridden by rule 2 `freeze encoder` in everything it selects; remove it"
     ]
 
 
@@ -439,9 +432,7 @@ def test_train_all_at_the_end_makes_every_live_freeze_rule_dead(selectors: list[
 
 
 @given(rules=random_rules)
-def test_deleting_the_rules_called_superfluous_changes_no_decision(
-    rules: list[FreezeRule], bert_4: EncoderLayout
-):
+def test_deleting_the_rules_called_superfluous_changes_no_decision(rules: list[FreezeRule], bert_4: EncoderLayout):
     outcome = plan_or_problems(rules, bert_4)
     if isinstance(outcome, FreezePlan) or any("selects no variable" in problem for problem in outcome):
         return

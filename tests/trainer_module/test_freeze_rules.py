@@ -177,9 +177,7 @@ def test_text_that_is_not_json_is_refused_with_an_example():
         parse_rules("freeze all")
 
 
-@pytest.mark.parametrize(
-    "value", [{"freeze": "all"}, '{"freeze": "all"}', 3, "3", None, "null", '"freeze all"']
-)
+@pytest.mark.parametrize("value", [{"freeze": "all"}, '{"freeze": "all"}', 3, "3", None, "null", '"freeze all"'])
 def test_anything_but_a_list_is_refused(value: Any):
     with pytest.raises(ValueError, match=r"^must be a list of rules such as \[.*; given "):
         parse_rules(value)
@@ -336,7 +334,5 @@ def test_blocks_can_not_be_addressed_where_layers_share_weights(selector: str, a
 
 
 def test_blocks_can_not_be_addressed_where_they_can_not_be_told_apart(unnumbered: EncoderLayout):
-    with pytest.raises(
-        ValueError, match="can't be told apart by their names; write `encoder` for all of them"
-    ):
+    with pytest.raises(ValueError, match="can't be told apart by their names; write `encoder` for all of them"):
         selected_names("encoder[0]", unnumbered)

@@ -55,9 +55,7 @@ def test_transform_is_told_only_what_changes_its_output():
 
 @pytest.mark.parametrize("custom_config", [None, {}, {"hub": "models/bert"}])
 def test_a_missing_bert_key_is_refused(custom_config: Any):
-    assert problems_of(custom_config) == [
-        'custom_config: has no "bert" key; put Permafrost\'s settings there'
-    ]
+    assert problems_of(custom_config) == ['custom_config: has no "bert" key; put Permafrost\'s settings there']
 
 
 def test_broken_json_text_is_refused_with_an_example():

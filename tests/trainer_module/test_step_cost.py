@@ -68,9 +68,7 @@ def test_a_shared_block_is_counted_once_for_all_layers(albert: EncoderLayout):
 
 
 @given(count=st.integers(1, 11), tokens=st.integers(1, 512))
-def test_freezing_more_of_the_prefix_saves_more_but_never_all(
-    count: int, tokens: int, bert_12: EncoderLayout
-):
+def test_freezing_more_of_the_prefix_saves_more_but_never_all(count: int, tokens: int, bert_12: EncoderLayout):
     def share(blocks: int) -> float:
         rules = parse_rules(["freeze embeddings", f"freeze encoder[:{blocks}]"])
         return saved_share(bert_12, make_plan(rules, bert_12), tokens)

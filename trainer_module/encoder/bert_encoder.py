@@ -34,9 +34,7 @@ class BertEncoder(keras.layers.Layer):
         super().__init__(name="encoder")
         self.embeddings = Embeddings(weights.of_block(EMBEDDINGS), epsilon, dropout)
         self.blocks = [
-            TransformerBlock(
-                index, weights.of_block(block_name(index)), ACTIVATIONS[activation], epsilon, dropout
-            )
+            TransformerBlock(index, weights.of_block(block_name(index)), ACTIVATIONS[activation], epsilon, dropout)
             for index in range(layout.blocks)
         ]
         self.pooler = Pooler(weights.of_block(POOLER)) if layout.in_block(POOLER) else None
@@ -71,9 +69,9 @@ class BertEncoder(keras.layers.Layer):
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """The last block's output, `[batch, seq, hidden]` float32, for a dict of a Hub encoder's three inputs."""
-        return self.block_outputs(
-            inputs["input_word_ids"], inputs["input_mask"], inputs["input_type_ids"], training
-        )[-1]
+        return self.block_outputs(inputs["input_word_ids"], inputs["input_mask"], inputs["input_type_ids"], training)[
+            -1
+        ]
 
     def pool(self, states: tf.Tensor) -> tf.Tensor:
         """The Hub model's `pooled_output`, `[batch, hidden]`, from the last block's output."""

@@ -19,9 +19,7 @@ class HubWeights:
         is_trainable: Whether the variable of that name trains.
     """
 
-    def __init__(
-        self, layout: EncoderLayout, values: Mapping[str, np.ndarray], is_trainable: IsTrainable
-    ) -> None:
+    def __init__(self, layout: EncoderLayout, values: Mapping[str, np.ndarray], is_trainable: IsTrainable) -> None:
         self._layout = layout
         self._values = values
         self._is_trainable = is_trainable

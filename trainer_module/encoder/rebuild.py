@@ -56,9 +56,7 @@ def rebuild(hub_model: HubModel, is_trainable: IsTrainable, dropout: float) -> R
         if best is not None and best[0] <= _GOOD and epsilon != best[2]:
             break
         frozen = HubWeights(hub_model.layout, hub_model.weights, lambda name: False)
-        candidate = BertEncoder(
-            hub_model.layout, frozen, activation=activation, epsilon=epsilon, dropout=0.0
-        )
+        candidate = BertEncoder(hub_model.layout, frozen, activation=activation, epsilon=epsilon, dropout=0.0)
         difference = _largest_difference(candidate, batch, expected)
         if best is None or not best[0] <= difference:
             best = (difference, activation, epsilon)
@@ -75,9 +73,7 @@ def rebuild(hub_model: HubModel, is_trainable: IsTrainable, dropout: float) -> R
     return Rebuilt(encoder, activation, epsilon, difference)
 
 
-def _largest_difference(
-    encoder: BertEncoder, batch: dict[str, tf.Tensor], expected: dict[str, np.ndarray]
-) -> float:
+def _largest_difference(encoder: BertEncoder, batch: dict[str, tf.Tensor], expected: dict[str, np.ndarray]) -> float:
     states = encoder(batch)
     tokens = batch["input_mask"].numpy().astype(bool)
     # A padded position's state is never read, and families differ in what they put there.

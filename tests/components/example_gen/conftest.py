@@ -37,8 +37,7 @@ class Outcome:
 def _values(example: tf.train.Example) -> dict[str, Any]:
     features = example.features.feature
     return {
-        name: next(iter(getattr(features[name], features[name].WhichOneof("kind")).value))
-        for name in sorted(features)
+        name: next(iter(getattr(features[name], features[name].WhichOneof("kind")).value)) for name in sorted(features)
     }
 
 
@@ -50,9 +49,7 @@ def run(tmp_path: Path) -> Run:
     """Calls the executor as TFX does: `run(train, eval, eval_fraction=…, text=…, label=…, …)`."""
     runs = iter(range(1000))
 
-    def run_executor(
-        train: Path, eval: Path | None = None, eval_fraction: float = 0.5, **rows: Any
-    ) -> Outcome:
+    def run_executor(train: Path, eval: Path | None = None, eval_fraction: float = 0.5, **rows: Any) -> Outcome:
         given = {"text": ["text"], "label": "label"} | rows
         component = make_example_gen(
             str(train), str(eval) if eval else None, eval_fraction, rows=RowFormat.from_dict(given)

@@ -35,16 +35,12 @@ def test_separate_inputs() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("fraction", "train", "eval"), [(0.2, 4, 1), (0.001, 999, 1), (1 / 3, 2, 1), (0.99, 1, 99)]
-)
+@pytest.mark.parametrize(("fraction", "train", "eval"), [(0.2, 4, 1), (0.001, 999, 1), (1 / 3, 2, 1), (0.99, 1, 99)])
 def test_hash_split(fraction: float, train: int, eval: int) -> None:
     properties = make_example_gen("gs://b/rows.csv", None, fraction, rows=ROWS).exec_properties
     assert json.loads(properties["input_config"]) == {"splits": [{"name": "all", "pattern": "rows.csv"}]}
     assert json.loads(properties["output_config"]) == {
-        "split_config": {
-            "splits": [{"name": "train", "hash_buckets": train}, {"name": "eval", "hash_buckets": eval}]
-        }
+        "split_config": {"splits": [{"name": "train", "hash_buckets": train}, {"name": "eval", "hash_buckets": eval}]}
     }
 
 

@@ -38,8 +38,7 @@ def test_empty_paths_and_folders(write: Write, tmp_path: Path) -> None:
     write("rows/inner/a.csv", "x")
     assert problems_of("", f"{tmp_path}/rows") == [
         "data.train: is empty; name a file, a folder or a pattern",
-        f"data.eval: folder {tmp_path}/rows holds no files "
-        "(names that begin with a dot or underscore don't count)",
+        f"data.eval: folder {tmp_path}/rows holds no files (names that begin with a dot or underscore don't count)",
     ]
 
 

@@ -112,8 +112,7 @@ def test_bytes_in_another_encoding(write: Write) -> None:
 def test_utf16(write: Write) -> None:
     path = write("a.csv", "text,label\ncafé\n".encode("utf-16") + "ü,1\n".encode("utf-16-le"))
     assert problem_of(path).endswith(
-        "line 1: byte 0xff is not valid utf-8; "
-        'set data.encoding to what the file is written in, e.g. "utf-16"'
+        'line 1: byte 0xff is not valid utf-8; set data.encoding to what the file is written in, e.g. "utf-16"'
     )
     assert values_of(path, encoding="utf-16") == [("ü", "1")]
 
@@ -168,10 +167,5 @@ def test_header_names_are_stripped_and_unnamed_columns_left_out(write: Write) ->
 
 def test_columns_given_for_a_file_with_a_header(write: Write) -> None:
     path = write("a.csv", "text,label\nhello,1\n")
-    assert (
-        problem_of(path, columns=["text", "label"])
-        == f"{path}: begins with a header row; remove data.columns"
-    )
-    assert rows_of(path, text=["a"], label="b", columns=["a", "b"])[0] == DelimitedRow(
-        1, {"a": "text", "b": "label"}
-    )
+    assert problem_of(path, columns=["text", "label"]) == f"{path}: begins with a header row; remove data.columns"
+    assert rows_of(path, text=["a"], label="b", columns=["a", "b"])[0] == DelimitedRow(1, {"a": "text", "b": "label"})

@@ -43,9 +43,7 @@ def write_examples(path: Path, examples: list[dict[str, Any]]) -> Path:
     return path
 
 
-def test_bad_rows_are_dropped_counted_and_told(
-    run: Run, write: Write, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_bad_rows_are_dropped_counted_and_told(run: Run, write: Write, caplog: pytest.LogCaptureFixture) -> None:
     train = write("train.csv", "id,text,label\n1, fine , pos \n2, ,pos\n3,x,\n4,y\n5,poor,neg\n")
     with caplog.at_level(logging.WARNING, logger="permafrost.data"):
         outcome = run(train, write("eval.csv", GOOD))
@@ -81,8 +79,7 @@ def test_bad_rows_are_dropped_counted_and_told(
 def test_fail_refuses_them(run: Run, write: Write) -> None:
     train = write("train.csv", GOOD + ",pos\n")
     assert problems_of(run, train, write("eval.csv", GOOD), on_bad_rows="fail") == [
-        f"data.train: 1 of 3 rows can't be used: 1 empty text ({train}:4); "
-        'mend them, or set data.on_bad_rows = "drop"'
+        f'data.train: 1 of 3 rows can\'t be used: 1 empty text ({train}:4); mend them, or set data.on_bad_rows = "drop"'
     ]
 
 
@@ -126,8 +123,7 @@ def test_files_are_checked_before_beam_starts(run: Run, write: Write, tmp_path: 
         (
             "text,label\nfine,pos\ngood,pos\n",
             GOOD,
-            "data.label: all 2 rows of train have the same 'label', 'pos'; "
-            "a classifier needs at least two classes",
+            "data.label: all 2 rows of train have the same 'label', 'pos'; a classifier needs at least two classes",
         ),
         (
             GOOD,
@@ -152,9 +148,7 @@ def test_a_hash_split_goes_by_the_row_alone(run: Run, write: Write) -> None:
     for split in ["train", "eval"]:
         assert set(first.serialized(split)) == set(second.serialized(split))
         assert first.serialized(split) == again.serialized(split)
-    assert {row["text"].decode() for row in first.rows("eval")} == {
-        text for text in texts if _bucket(text) == 3
-    }
+    assert {row["text"].decode() for row in first.rows("eval")} == {text for text in texts if _bucket(text) == 3}
     assert second.report.inputs["all"].read == 202
 
 
@@ -178,16 +172,12 @@ def test_tfrecords_keep_their_features(run: Run, tmp_path: Path) -> None:
     train = write_examples(tmp_path / "train.tfrecord", examples)
     outcome = run(train, train, format="tfrecord")
     assert outcome.rows("train") == [examples[0], examples[2]]
-    assert outcome.report.inputs["train"].dropped == {
-        "empty text": Dropped(rows=2, first=[f"{train}:2", f"{train}:4"])
-    }
+    assert outcome.report.inputs["train"].dropped == {"empty text": Dropped(rows=2, first=[f"{train}:2", f"{train}:4"])}
     assert outcome.report.splits["train"].labels == {"0": 1, "1": 1}
 
 
 def test_a_text_feature_that_no_example_has(run: Run, tmp_path: Path) -> None:
-    train = write_examples(
-        tmp_path / "train.tfrecord", [{"sentence": b"a", "label": 1}, {"score": 0.5, "label": 0}]
-    )
+    train = write_examples(tmp_path / "train.tfrecord", [{"sentence": b"a", "label": 1}, {"score": 0.5, "label": 0}])
     assert problems_of(run, train, train, format="tfrecord", text=["sentense"]) == [
         f"data.{split}: has no column 'sentense' (data.text); its columns are: 'label', 'score', 'sentence'; "
         "did you mean 'sentence'?"

@@ -97,7 +97,6 @@ def test_impossible_values(change: dict[str, object], problem: str) -> None:
 def test_missing_columns_are_named_with_those_that_exist() -> None:
     rows = RowFormat(text=["sentense", "other"], label="label")
     assert missing_columns(rows, ["sentence", "label"]) == [
-        "has no column 'sentense' (data.text); its columns are: 'sentence', 'label'; "
-        "did you mean 'sentence'?",
+        "has no column 'sentense' (data.text); its columns are: 'sentence', 'label'; did you mean 'sentence'?",
         "has no column 'other' (data.text); its columns are: 'sentence', 'label'",
     ]

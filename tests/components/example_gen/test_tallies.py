@@ -63,9 +63,7 @@ def test_labels_are_counted_up_to_a_limit() -> None:
     assert len(combine.extract_output(most).splits["train"].labels) == MOST_LABELS
     combine.add_input(other, Kept("train", "one more"))
     merged = combine.merge_accumulators([most, other])
-    assert combine.extract_output(merged).splits["train"] == SplitSummary(
-        rows=MOST_LABELS + 1, too_many_labels=True
-    )
+    assert combine.extract_output(merged).splits["train"] == SplitSummary(rows=MOST_LABELS + 1, too_many_labels=True)
 
 
 def test_the_report_survives_its_file(tmp_path) -> None:

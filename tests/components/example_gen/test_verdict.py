@@ -8,17 +8,13 @@ from components.example_gen.verdict import describe_dropped, problems_in
 FOUR = InputSummary(read=4)
 ROWS = RowFormat(text=["text"], label="label")
 GOOD = SplitSummary(rows=4, labels={"neg": 2, "pos": 2})
-BAD_INPUT = InputSummary(
-    read=6, dropped={EMPTY_TEXT: Dropped(rows=6, first=["a:2", "a:3", "a:4", "a:5", "a:6"])}
-)
+BAD_INPUT = InputSummary(read=6, dropped={EMPTY_TEXT: Dropped(rows=6, first=["a:2", "a:3", "a:4", "a:5", "a:6"])})
 
 
 def report(
     train: SplitSummary = GOOD, eval: SplitSummary = GOOD, inputs: dict[str, InputSummary] | None = None
 ) -> RowsReport:
-    return RowsReport(
-        inputs={"train": FOUR, "eval": FOUR} | (inputs or {}), splits={"train": train, "eval": eval}
-    )
+    return RowsReport(inputs={"train": FOUR, "eval": FOUR} | (inputs or {}), splits={"train": train, "eval": eval})
 
 
 def hash_report(train: SplitSummary, eval: SplitSummary, all: InputSummary) -> RowsReport:
@@ -32,15 +28,12 @@ def test_good_rows() -> None:
 def test_one_class() -> None:
     only = SplitSummary(rows=4, labels={"pos": 4})
     assert problems_in(report(train=only, eval=only), ROWS) == [
-        "data.label: all 4 rows of train have the same 'label', 'pos'; "
-        "a classifier needs at least two classes"
+        "data.label: all 4 rows of train have the same 'label', 'pos'; a classifier needs at least two classes"
     ]
 
 
 def test_unseen_labels_are_named_with_counts_the_first_ten_of_them() -> None:
-    unseen = SplitSummary(
-        rows=40, labels={"neg": 3} | {f"new{number:02}": number + 1 for number in range(12)}
-    )
+    unseen = SplitSummary(rows=40, labels={"neg": 3} | {f"new{number:02}": number + 1 for number in range(12)})
     shown = ", ".join(f"'new{number:02}' ({number + 1} rows)" for number in range(10))
     assert problems_in(report(eval=unseen), ROWS) == [
         f"data.eval: 'label' has labels that never occur in train: {shown} and 2 more; "
@@ -57,9 +50,7 @@ def test_too_many_labels() -> None:
 
 def test_regression_has_no_classes() -> None:
     numbers = SplitSummary(rows=4)
-    assert (
-        problems_in(report(train=numbers, eval=numbers), ROWS.model_copy(update={"task": "regression"})) == []
-    )
+    assert problems_in(report(train=numbers, eval=numbers), ROWS.model_copy(update={"task": "regression"})) == []
 
 
 def test_no_rows_left() -> None:
@@ -67,9 +58,7 @@ def test_no_rows_left() -> None:
     first = "data.train: 6 of 6 rows can't be used: 6 empty text (a:2, a:3, a:4, a:5, a:6, …); no row is left"
     assert problems_in(hash_report(empty, empty, BAD_INPUT), ROWS) == [first]
     assert problems_in(report(empty, GOOD, {"train": BAD_INPUT}), ROWS) == [first]
-    assert problems_in(report(GOOD, empty, {"eval": InputSummary()}), ROWS) == [
-        "data.eval: there are no rows"
-    ]
+    assert problems_in(report(GOOD, empty, {"eval": InputSummary()}), ROWS) == ["data.eval: there are no rows"]
 
 
 def test_a_hash_split_that_leaves_eval_empty() -> None:

@@ -156,9 +156,7 @@ def forward(tensors: Mapping[str, np.ndarray], config: dict[str, Any], inputs: M
     outputs = []
     for index in range(config["num_hidden_layers"]):
         block = f"encoder.layer.{index}"
-        q, k, v = (
-            split(dense(f"{block}.attention.self.{name}", states)) for name in ("query", "key", "value")
-        )
+        q, k, v = (split(dense(f"{block}.attention.self.{name}", states)) for name in ("query", "key", "value"))
         scores = q @ k.transpose(0, 1, 3, 2) / math.sqrt(q.shape[-1])
         scores = np.where(mask[:, None, None, :] == 1, scores, -np.inf)
         shares = np.exp(scores - scores.max(-1, keepdims=True))

@@ -40,8 +40,7 @@ def test_kernels_are_transposed_and_heads_apart(checkpoint, tmp_path):
 def test_older_names_and_the_prefix_mean_the_same(checkpoint, tmp_path):
     plain = read_hf_checkpoint(checkpoint.write(tmp_path / "plain")).weights
     checkpoint.tensors = {
-        "bert."
-        + name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): t
+        "bert." + name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): t
         for name, t in checkpoint.tensors.items()
     }
     prefixed = read_hf_checkpoint(checkpoint.write(tmp_path / "prefixed")).weights

@@ -54,9 +54,7 @@ def test_the_forward_pass_tells_the_two_gelus_apart(imported, hf_forward):
         ({"hidden_act": "relu"}, np.float16, False),
     ],
 )
-def test_other_checkpoints_agree_too_with_the_casing_given(
-    checkpoint, hf_forward, tmp_path, changes, dtype, pooler
-):
+def test_other_checkpoints_agree_too_with_the_casing_given(checkpoint, hf_forward, tmp_path, changes, dtype, pooler):
     checkpoint.config.update(changes)
     checkpoint.tensors = {
         name: tensor.astype(dtype)
@@ -114,9 +112,7 @@ def test_an_encoder_that_fails_the_probe_is_not_written(checkpoint, tmp_path, mo
     def fails(*arguments):
         raise UserError("model.hub: a probe batch differs by 0.5")
 
-    monkeypatch.setattr(
-        hf_import, "save_hub_encoder", lambda folder, *rest, **options: (folder / "x").touch()
-    )
+    monkeypatch.setattr(hf_import, "save_hub_encoder", lambda folder, *rest, **options: (folder / "x").touch())
     monkeypatch.setattr(hf_import, "HubModel", str)
     monkeypatch.setattr(hf_import, "rebuild", fails)
     with pytest.raises(UserError, match=r"was not written .*probe batch differs by 0\.5"):

@@ -26,9 +26,7 @@ def test_casing_is_what_the_tokenizer_config_says(tmp_path, stated):
 
 
 @pytest.mark.parametrize("tokenizer", [None, {}])
-@pytest.mark.parametrize(
-    ("pieces", "lower_case"), [(UNCASED, True), ([*UNCASED, "URL"], True), (CASED, False)]
-)
+@pytest.mark.parametrize(("pieces", "lower_case"), [(UNCASED, True), ([*UNCASED, "URL"], True), (CASED, False)])
 def test_casing_is_seen_in_the_pieces_when_nothing_is_said(tmp_path, tokenizer, pieces, lower_case):
     vocabulary = _read(tmp_path, pieces, tokenizer)
     assert vocabulary.lower_case is lower_case
