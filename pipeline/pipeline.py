@@ -36,7 +36,7 @@ def create_pipeline(
         train=config.data.train,
         eval=config.data.eval,
         eval_fraction=config.data.eval_fraction,
-        rows=row_format(config.data, config.model.task),
+        rows=row_format(config),
     )
     examples = example_gen.outputs["examples"]
     statistics_gen = tfx.components.StatisticsGen(examples=examples)
@@ -106,10 +106,10 @@ def artifacts_root(config: PipelineConfig) -> str:
     return f"{root}/artifacts" if "://" in root else str(PurePosixPath(root) / "artifacts")
 
 
-def row_format(data: DataSettings, task: str) -> RowFormat:
-    """The part of the data settings that ExampleGen's workers need."""
+def row_format(config: PipelineConfig) -> RowFormat:
+    """What ExampleGen's workers must know of the rows."""
     shared = set(RowFormat.model_fields) & set(DataSettings.model_fields)
-    return RowFormat(task=task, **{key: getattr(data, key) for key in shared})
+    return RowFormat(task=config.model.task, **{key: getattr(config.data, key) for key in shared})
 
 
 def _schema_gen(schema_path: str | None, statistics: tfx.dsl.Channel) -> base_component.BaseComponent:

@@ -1,5 +1,6 @@
 """The SavedModel that is served: raw text in, answers out, with nothing of ours needed to load it."""
 
+import re
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -36,25 +37,24 @@ class ServingModel(tf.Module):
         self.model_variables = list(classifier.variables)
         self.transform_layer = transform_output.transform_features_layer()
         self._settings = settings
+        self._text_inputs = text_inputs(settings.text)
         self._labels = list(labels)
         self._raw_spec = transform_output.raw_feature_spec()
 
     def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """What `tf.saved_model.save` takes.
 
-        `serving_default`: serialized tf.Examples `[batch]` → `probabilities` `[batch, classes]` float32 and `label`
-        `[batch]` string (regression: `prediction` `[batch]` float32). `predict_text`: one string `[batch]` per text
-        column → the same. `transform_features`: serialized tf.Examples → the label as a class index, for TFMA.
-        `classes`: nothing → the class names in the order of `probabilities`.
+        - `serving_default`: serialized tf.Examples `[batch]` → `probabilities` `[batch, classes]` float32 and `label`
+          `[batch]` string; for regression `prediction` `[batch]` float32.
+        - `predict_text`: strings `[batch]` per text column (see `text_inputs`) → the same.
+        - `transform_features`: serialized tf.Examples → the label as a class index, for TFMA.
+        - `classes`: nothing → the class names in the order of `probabilities`.
         """
         strings = tf.TensorSpec([None], tf.string)
         signatures = {
             "serving_default": self._serve_examples.get_concrete_function(examples=strings),
             "predict_text": self._serve_text.get_concrete_function(
-                **{
-                    _argument_name(column): tf.TensorSpec([None], tf.string, name=column)
-                    for column in self._settings.text
-                }
+                **{name: tf.TensorSpec([None], tf.string, name=name) for name in self._text_inputs}
             ),
             "transform_features": self._transform_features.get_concrete_function(examples=strings),
         }
@@ -68,8 +68,8 @@ class ServingModel(tf.Module):
 
     @tf.function(autograph=False)
     def _serve_text(self, **texts: tf.Tensor) -> Outputs:
-        raw = {column: texts[_argument_name(column)] for column in self._settings.text}
-        return self._answer({column: self._as_raw(column, values) for column, values in raw.items()})
+        raw = {column: self._as_raw(column, texts[name]) for name, column in self._text_inputs.items()}
+        return self._answer(raw)
 
     @tf.function(autograph=False)
     def _transform_features(self, examples: tf.Tensor) -> Outputs:
@@ -85,8 +85,11 @@ class ServingModel(tf.Module):
 
     def _as_raw(self, column: str, values: tf.Tensor) -> tf.Tensor | tf.SparseTensor:
         """A batch of strings in the form that Transform's graph takes for this column."""
+        spec = self._raw_spec[column]
         values = values[:, tf.newaxis]
-        return values if isinstance(self._raw_spec[column], tf.io.FixedLenFeature) else tf.sparse.from_dense(values)
+        if spec.dtype != tf.string:
+            values = tf.strings.to_number(values, spec.dtype)
+        return values if isinstance(spec, tf.io.FixedLenFeature) else tf.sparse.from_dense(values)
 
     def _answer(self, raw: dict[str, tf.Tensor]) -> Outputs:
         transformed = self.transform_layer(raw)
@@ -115,9 +118,20 @@ def _model_inputs(transformed: dict[str, tf.SparseTensor]) -> dict[str, tf.Tenso
     return {WORD_IDS: word_ids, MASK: mask, TYPE_IDS: type_ids}
 
 
-def _argument_name(column: str) -> str:
-    """A Python argument's name for any column name, such as `#1 String`."""
-    return "text_" + "".join(character if character.isalnum() else "_" for character in column)
+def text_inputs(columns: Sequence[str]) -> dict[str, str]:
+    """The input of `predict_text` for each text column: its name, as far as TensorFlow allows it as an input's.
+
+    Example:
+        >>> text_inputs(["sentence"]), text_inputs(["#1 String", "#2 String"])
+        ({'sentence': 'sentence'}, {'text_1_String': '#1 String', 'text_2_String': '#2 String'})
+    """
+    names: dict[str, str] = {}
+    for column in columns:
+        name = re.sub(r"[^A-Za-z0-9_]+", "_", column).strip("_")
+        if not name[:1].isalpha():
+            name = f"text_{name}"
+        names[name if name not in names else f"{name}_2"] = column
+    return names
 
 
 def export(model: ServingModel, path: str) -> None:

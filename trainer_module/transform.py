@@ -1,6 +1,6 @@
 """`preprocessing_fn`: raw columns to token ids and a label, as a TensorFlow graph that serving reuses."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -12,7 +12,7 @@ from trainer_module.settings import BertSettings
 from trainer_module.tokenizer import HubTokenizer, Tokenizer, WordPieceTokenizer, pack
 from trainer_module.vocabulary import read_vocabulary
 
-Column = tf.Tensor | tf.SparseTensor | tf.RaggedTensor
+Column: TypeAlias = tf.Tensor | tf.SparseTensor | tf.RaggedTensor
 
 
 def preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -> dict[str, Column]:

@@ -63,7 +63,7 @@ class Terminal:
 
     def error(self, message: str) -> None:
         """Prints a user's mistake, as it is."""
-        self.err.print(f"[bold red]error:[/] ", end="")
+        self.err.print("[bold red]error:[/] ", end="")
         self.err.print(message, markup=False, soft_wrap=True)
 
     def crash(self, error: Exception) -> None:

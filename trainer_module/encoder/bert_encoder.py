@@ -42,8 +42,10 @@ class BertEncoder(keras.layers.Layer):
     @property
     def hub_variables(self) -> dict[str, tf.Variable]:
         """Every variable that came from the Hub model, by its Hub name."""
-        parts = [self.embeddings, *self.blocks, *([self.pooler] if self.pooler else [])]
-        variables = [variable for part in parts for variable in part.hub_weights.values()]
+        weights = [self.embeddings.hub_weights, *(block.hub_weights for block in self.blocks)]
+        if self.pooler is not None:
+            weights.append(self.pooler.hub_weights)
+        variables = [variable for part in weights for variable in part.values()]
         return {variable.name.removesuffix(":0"): variable for variable in variables}
 
     def block_outputs(

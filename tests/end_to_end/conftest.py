@@ -1,0 +1,96 @@
+"""Small pipelines: their config files, and runs of them in this process."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from pipeline.config_file import load_config
+from pipeline.run_result import RunResult
+from pipeline.runners.local import Runner, run_pipeline
+
+COMPONENTS = {
+    "FileBasedExampleGen",
+    "StatisticsGen",
+    "SchemaGen",
+    "ExampleValidator",
+    "Transform",
+    "Trainer",
+    "live_model",
+    "Evaluator",
+    "Pusher",
+}
+
+
+class Events:
+    """What a listener hears of a run."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, str]] = []
+
+    def started(self, component: str, run_id: str) -> None:
+        self.heard.append(("started", component))
+
+    def ended(self, component: str, seconds: float) -> None:
+        self.heard.append(("ended", component))
+
+    def failed(self, component: str, error: Exception) -> None:
+        self.heard.append(("failed", component))
+
+
+class Project:
+    """A folder with one config file, what it reads, and what it makes.
+
+    Args:
+        folder: Must exist.
+        config: TOML.
+    """
+
+    def __init__(self, folder: Path, config: str) -> None:
+        self.folder = folder
+        self.config_file = folder / "mine.toml"
+        self.config_file.write_text(config, encoding="utf-8")
+        self.events = Events()
+
+    @property
+    def serving(self) -> Path:
+        return self.folder / "serving"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.folder / "run" / "artifacts"
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        path = self.folder / name
+        path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+        return path
+
+    def run(self, *overrides: str, runner: Runner = "beam") -> RunResult:
+        """Runs the pipeline; `events` then holds what the listener heard."""
+        self.events = Events()
+        return run_pipeline(load_config(self.config_file, overrides), self.events, runner=runner, log_file="the.log")
+
+    def pushed(self) -> list[str]:
+        """The versions in the serving folder."""
+        return sorted(path.name for path in self.serving.iterdir()) if self.serving.exists() else []
+
+
+MakeProject = Callable[[str], Project]
+
+
+@pytest.fixture(scope="module")
+def make_project(tmp_path_factory: pytest.TempPathFactory, tiny_hub: Path) -> MakeProject:
+    """Makes a project of a config to which `[pipeline]`, `[push]` and, unless it has one, `[model]` are added."""
+
+    def make(config: str) -> Project:
+        folder = tmp_path_factory.mktemp("project").resolve()
+        sections = ['[pipeline]\nname = "mine"\nroot = "run"', '[push]\ndirectory = "serving"', config]
+        if "[model]" not in config:
+            sections.append(f'[model]\nhub = "{tiny_hub}"')
+        return Project(folder, "\n\n".join(sections).replace("HUB", str(tiny_hub)))
+
+    return make
+
+
+def csv_line(values: Sequence[str]) -> str:
+    return ",".join('"' + value.replace('"', '""') + '"' for value in values) + "\n"
