@@ -1,5 +1,6 @@
 """TFMA metrics of a classifier that need not know beforehand how many classes there are."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -38,7 +39,10 @@ class PerClass(metric_types.Metric):
 
 
 class TwoClassAUC(metric_types.Metric):
-    """Area under the ROC curve of a model with two classes; nothing for a model with more."""
+    """Area under the ROC curve of a model with two classes; nothing for a model with more.
+
+    NaN where only one of the two is any row's label.
+    """
 
     def __init__(self, name: str = "auc") -> None:
         super().__init__(_with_confusion_matrix(_two_class_auc), name=name)
@@ -135,6 +139,9 @@ def _two_class_auc(
 ) -> _Values:
     if not counts.classes <= {0, 1}:
         return {}
+    if len(counts.labelled) < 2:
+        # Not nothing: TFMA would take that in one small slice for a threshold missed on all rows.
+        return {key: math.nan}
     of_second_class = key._replace(name=_AUC_OF_SECOND_CLASS, sub_key=metric_types.SubKey(class_id=1))
     return {key: float(metrics[of_second_class])}
 

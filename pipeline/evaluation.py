@@ -1,5 +1,6 @@
 """What Evaluator found: metrics overall, per class and per slice, and which threshold was missed."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,8 @@ class Evaluation:
     """Measured on the evaluation rows.
 
     Attributes:
-        metrics: By name, over all rows; a class's own as `precision/NAME`.
+        metrics: By name, over all rows; a class's own as `precision/NAME`. Without what these rows can't tell, such
+            as the AUC of one class.
         slices: The metrics without the per-class ones, by slice.
         live: `metrics` of the latest blessed model on the same rows; empty when there was none.
         missed: One line for each threshold that was missed.
@@ -50,7 +52,10 @@ def read_evaluation(path: str, labels: Sequence[str]) -> Evaluation:
             if name
         },
         live=live,
-        missed=[_describe(failure) for each in validation.metric_validations_per_slice for failure in each.failures],
+        # What can't be measured misses each of its thresholds.
+        missed=list(
+            dict.fromkeys(_describe(f) for each in validation.metric_validations_per_slice for f in each.failures)
+        ),
     )
 
 
@@ -63,17 +68,19 @@ def _by_slice(result: Any, labels: Sequence[str]) -> dict[Slice, dict[str, float
                 class_id = int(sub_key.removeprefix("classId:")) if sub_key else None
                 suffix = "" if class_id is None else f"/{labels[class_id] if class_id < len(labels) else class_id}"
                 for metric, value in by_metric.items():
-                    if "doubleValue" in value:
-                        metrics[metric + suffix] = float(value["doubleValue"])
+                    number = float(value.get("doubleValue", math.nan))
+                    # Of a metric TFMA also gives the difference to the live model's.
+                    if math.isfinite(number) and not metric.endswith("_diff"):
+                        metrics[metric + suffix] = number
         slices[",".join(f"{column}={value}" for column, value in slice_key)] = metrics
     return slices
 
 
 def _describe(failure: Any) -> str:
     name = failure.metric_key.name
-    if not failure.HasField("metric_value"):
-        return f"{name} could not be measured on these rows, and it has a threshold"
     value = failure.metric_value.double_value.value
+    if not failure.HasField("metric_value") or math.isnan(value):
+        return f"{name} could not be measured on these rows, and it has a threshold"
     threshold = failure.metric_threshold
     if threshold.HasField("change_threshold"):
         allowed = abs(threshold.change_threshold.absolute.value)

@@ -37,7 +37,7 @@ def create_pipeline(
         eval=config.data.eval,
         eval_fraction=config.data.eval_fraction,
         rows=row_format(config),
-    )
+    ).with_id("ExampleGen")
     examples = example_gen.outputs["examples"]
     statistics_gen = tfx.components.StatisticsGen(examples=examples)
     schema_gen = _schema_gen(config.data.schema_path, statistics_gen.outputs["statistics"])

@@ -46,7 +46,7 @@ def tiny_hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny_hub")
     characters = string.ascii_lowercase + string.digits + string.punctuation
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, *(f"##{each}" for each in characters)]
-    pieces += ["good", "bad", "fine", "awful", "great", "poor", "film", "story", "the", "a", "is", "not", "very"]
+    pieces += ["good", "bad", "fine", "awful", "great", "poor", "film", "story", "the", "is", "not", "very"]
     vocab = folder / "vocab.txt"
     vocab.write_text("".join(f"{piece}\n" for piece in pieces), encoding="utf-8")
     shapes = _encoder_shapes(words=len(pieces), blocks=3, hidden=32, heads=2, positions=64)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,9 +42,10 @@ class SavedModelReader:
     def __init__(self, path: str) -> None:
         self.path = path
         self._objects = self._read_object_graph()
-        self._checkpoint = tf.train.load_checkpoint(os.path.join(path, "variables", "variables"))
         graph = trackable_object_graph_pb2.TrackableObjectGraph()
-        graph.ParseFromString(self._checkpoint.get_tensor(_OBJECT_GRAPH_KEY))
+        with self._refusing_damage():
+            self._checkpoint = tf.train.load_checkpoint(os.path.join(path, "variables", "variables"))
+            graph.ParseFromString(self._checkpoint.get_tensor(_OBJECT_GRAPH_KEY))
         self._checkpoint_keys = dict(_pair_checkpoint_keys(self._objects, graph))
 
     def variables(self) -> list[SavedVariable]:
@@ -57,7 +59,8 @@ class SavedModelReader:
 
     def value(self, variable: SavedVariable) -> np.ndarray:
         """The variable's value, from the checkpoint."""
-        return np.asarray(self._checkpoint.get_tensor(variable.checkpoint_key))
+        with self._refusing_damage():
+            return np.asarray(self._checkpoint.get_tensor(variable.checkpoint_key))
 
     def root_variable(self, attribute: str) -> np.ndarray | None:
         """The value of the variable that the root object holds as `attribute`, if it does."""
@@ -84,6 +87,14 @@ class SavedModelReader:
                     content.update(chunk)
             total.update(f"{file}\0{content.hexdigest()}\n".encode())
         return f"sha256:{total.hexdigest()}"
+
+    @contextmanager
+    def _refusing_damage(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # depends on what is damaged; each value has a checksum
+            folder = os.path.join(self.path, "variables")
+            raise UserError(f"model.hub: {folder} is damaged ({error}); fetch the model again") from None
 
     def _read_object_graph(self) -> saved_object_graph_pb2.SavedObjectGraph:
         file = os.path.join(self.path, "saved_model.pb")

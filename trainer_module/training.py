@@ -2,7 +2,7 @@
 
 import math
 
-import numpy as np
+import tensorflow as tf
 import tf_keras as keras
 
 from trainer_module.batches import evaluation_dataset, training_dataset
@@ -35,14 +35,13 @@ def train(
     total_steps = settings.steps or settings.epochs * steps_per_epoch
     epochs = math.ceil(total_steps / steps_per_epoch)
     classifier.compile(make_optimizer(settings, total_steps), *_loss_and_metrics(settings))
-    inputs, _ = train_rows.batch(np.array([0]))
-    classifier(inputs)  # creates the head's variables …
-    classifier.optimizer.build(classifier.trainable_variables)  # … and their slots: else the step is traced twice
+    evaluation = evaluation_dataset(eval_rows, settings.batch_size)
+    _create_variables(classifier, evaluation)
     history = classifier.fit(
         training_dataset(train_rows, settings.batch_size, settings.seed, epochs),
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
-        validation_data=evaluation_dataset(eval_rows, settings.batch_size),
+        validation_data=evaluation,
         callbacks=_callbacks(settings, total_steps, log_dir),
         verbose=0,
     )
@@ -52,6 +51,12 @@ def train(
             "try a tenth of it"
         )
     return history
+
+
+def _create_variables(classifier: BertClassifier, evaluation: tf.data.Dataset) -> None:
+    """Creates the head's, the metrics' and the optimizer's variables, or TensorFlow traces the training step twice."""
+    classifier.evaluate(evaluation, steps=1, verbose=0)
+    classifier.optimizer.build(classifier.trainable_variables)
 
 
 def _loss_and_metrics(settings: BertSettings) -> tuple[keras.losses.Loss, list[str]]:

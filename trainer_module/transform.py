@@ -60,23 +60,27 @@ def _make_tokenizer(settings: BertSettings) -> Tokenizer:
 
 
 def _text(column: Column) -> tf.Tensor:
-    values = _first(column)
-    return values if values.dtype == tf.string else tf.strings.as_string(values)
+    """Each example's first value as a string; empty where it has none, also among numbers."""
+    if column.dtype == tf.string:
+        return _first(column)
+    if isinstance(column, tf.RaggedTensor):
+        column = column.to_sparse()
+    if isinstance(column, tf.SparseTensor):
+        return _first(column.with_values(tf.strings.as_string(column.values)))
+    return tf.strings.as_string(_first(column))
 
 
 def _label(column: Column, settings: BertSettings) -> tf.Tensor:
-    values = _first(column)
     if settings.task == "regression":
+        values = _first(column)
         return tf.strings.to_number(values) if values.dtype == tf.string else tf.cast(values, tf.float32)
-    if values.dtype.is_floating:
+    if column.dtype.is_floating:
         raise UserError(
             f"data.label: {settings.label!r} holds fractional numbers; "
             'set model.task = "regression", or write classes as integers or names'
         )
-    if values.dtype != tf.string:
-        values = tf.strings.as_string(values)
     return tft.compute_and_apply_vocabulary(
-        values, default_value=-1, num_oov_buckets=0, vocab_filename=LABEL_VOCABULARY
+        _text(column), default_value=-1, num_oov_buckets=0, vocab_filename=LABEL_VOCABULARY
     )
 
 

@@ -36,6 +36,10 @@ BLOCK_ROLES = tuple(
 )
 """The weights of a transformer block, in the order in which a Hub model creates them."""
 
+_EMBEDDINGS_NEEDED = ("word/embeddings", "position/embeddings", "type/embeddings", "layer_norm/gamma", "layer_norm/beta")
+# Of two weights that come together the Hub creates this one first.
+_FIRST_OF_PAIR = ("kernel", "gamma")
+
 
 @dataclass(frozen=True)
 class _Place:
@@ -55,8 +59,7 @@ def read_layout(named_shapes: Sequence[tuple[str, tuple[int, ...]]], source: str
         UserError: The names aren't those of a BERT encoder.
     """
     placed = [(_place(name), name, shape) for name, shape in named_shapes]
-    order = {role: position for position, role in enumerate(BLOCK_ROLES)}
-    placed.sort(key=lambda item: (item[0].part, order.get(item[0].role, -1)))
+    placed.sort(key=lambda item: (item[0].part, _order_in_part(item[0].role)))
     variables = tuple(HubVariable(name, shape, place.block, place.role) for place, name, shape in placed)
     by_place = {(variable.block, variable.role): variable for variable in variables}
     numbers = sorted({place.part for place, _, _ in placed if 0 <= place.part < _POOLER_PART})
@@ -67,7 +70,8 @@ def read_layout(named_shapes: Sequence[tuple[str, tuple[int, ...]]], source: str
             f"model.hub: {source} is a SavedModel but not a BERT encoder: expected word embeddings and numbered "
             f"transformer blocks among its {len(named_shapes)} variables (the first are: {shown})"
         )
-    _refuse_incomplete_blocks(by_place, numbers, source)
+    _refuse_unexpected(variables, source)
+    _refuse_incomplete(by_place, numbers, source)
     query = by_place[block_name(0), "self_attention/query/kernel"]
     position = by_place.get((EMBEDDINGS, "position/embeddings"))
     return EncoderLayout(
@@ -97,15 +101,37 @@ def _place(name: str) -> _Place:
     return _Place(_POOLER_PART + 1, OTHER, name)
 
 
-def _refuse_incomplete_blocks(by_place: dict[tuple[str, str], HubVariable], numbers: list[int], source: str) -> None:
-    missing = [
-        f"{block_name(number)}: {role}"
-        for number in range(numbers[-1] + 1)
-        for role in BLOCK_ROLES
-        if (block_name(number), role) not in by_place
-    ]
+def _order_in_part(role: str) -> tuple[int, bool]:
+    if role in BLOCK_ROLES:
+        return BLOCK_ROLES.index(role), False
+    return -1, not role.endswith(_FIRST_OF_PAIR)
+
+
+def _refuse_unexpected(variables: Sequence[HubVariable], source: str) -> None:
+    first: dict[tuple[str, str], str] = {}
+    for variable in variables:
+        if variable.block == OTHER:
+            raise UserError(
+                f"model.hub: {source} is not a standard BERT encoder: it has variables that none has "
+                f"(the first: {variable.name}); such families are not supported yet"
+            )
+        twin = first.setdefault((variable.block, variable.role), variable.name)
+        if twin != variable.name:
+            raise UserError(
+                f"model.hub: {source} is not a standard BERT encoder: {twin} and {variable.name} have the same place "
+                "in it; such families are not supported yet"
+            )
+
+
+def _refuse_incomplete(by_place: dict[tuple[str, str], HubVariable], numbers: list[int], source: str) -> None:
+    needed = [(EMBEDDINGS, role) for role in _EMBEDDINGS_NEEDED]
+    needed += [(block_name(number), role) for number in range(numbers[-1] + 1) for role in BLOCK_ROLES]
+    for part, weights in ((POOLER, ("kernel", "bias")), (EMBEDDINGS, ("projection/kernel", "projection/bias"))):
+        if any((part, weight) in by_place for weight in weights):
+            needed += [(part, weight) for weight in weights]
+    missing = [f"{part}: {role}" for part, role in needed if (part, role) not in by_place]
     if missing:
         raise UserError(
-            f"model.hub: {source} is not a standard BERT encoder: its blocks lack {len(missing)} expected "
+            f"model.hub: {source} is not a standard BERT encoder: it lacks {len(missing)} expected "
             f"variables (the first: {missing[0]}); such families are not supported yet"
         )

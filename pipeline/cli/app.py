@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from pipeline.cli.terminal import Terminal
 from trainer_module.errors import UserError
@@ -125,10 +125,11 @@ def main() -> None:
     except UserError as error:
         terminal.error(str(error))
         code = USER_ERROR
-    except click.ClickException as error:
-        terminal.error(error.format_message())
+    except TyperException as error:  # a wrong option; Typer brings its own copy of click
+        if message := error.format_message():  # without any arguments the help was printed instead
+            terminal.error(message)
         code = USER_ERROR
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         terminal.error("stopped")
         code = FAILED
     except Exception as error:

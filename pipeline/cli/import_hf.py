@@ -24,3 +24,5 @@ def import_command(source: Path, out: Path, lower_case: bool | None) -> None:
         markup=False,
         soft_wrap=True,
     )
+    for note in imported.notes:
+        terminal.err.print(f"note: {note}", markup=False, soft_wrap=True)

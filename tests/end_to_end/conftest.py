@@ -10,7 +10,7 @@ from pipeline.run_result import RunResult
 from pipeline.runners.local import Runner, run_pipeline
 
 COMPONENTS = {
-    "FileBasedExampleGen",
+    "ExampleGen",
     "StatisticsGen",
     "SchemaGen",
     "ExampleValidator",

@@ -1,10 +1,28 @@
-"""Encoder layouts as Hub models have them, without the models."""
+"""Encoder layouts as Hub models have them, without the models; and, made once, what several tests look at."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
 from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from trainer_module.layout import EMBEDDINGS, ENCODER, POOLER, EncoderLayout, HubVariable, block_name
+
+if TYPE_CHECKING:  # the tests of layouts, rules and settings need no TensorFlow
+    import tensorflow_transform as tft
+
+    from trainer_module.classifier import BertClassifier
+    from trainer_module.encoder import BertEncoder
+    from trainer_module.freeze_plan import FreezePlan
+    from trainer_module.hub_model import HubModel
+    from trainer_module.rows import Rows
+    from trainer_module.settings import BertSettings
 
 HIDDEN, HEADS, WORDS, POSITIONS = 8, 2, 30, 16
 
@@ -82,3 +100,228 @@ def _pooler() -> tuple[HubVariable, ...]:
         HubVariable("pooler_transform/kernel", (HIDDEN, HIDDEN), POOLER, "kernel"),
         HubVariable("pooler_transform/bias", (HIDDEN,), POOLER, "bias"),
     )
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_hub: Path) -> HubModel:
+    return _loaded_once(tiny_hub)
+
+
+@pytest.fixture(scope="session")
+def loaded_once(hub_model: Callable[[str], Path]) -> Callable[[str], HubModel]:
+    """Gives a Hub encoder by its name, whose program is loaded once for all tests."""
+    return cache(lambda name: _loaded_once(hub_model(name)))
+
+
+def _loaded_once(path: Path) -> HubModel:
+    from trainer_module.hub_model import HubModel
+
+    class LoadedOnce(HubModel):
+        @cached_property
+        def program(self) -> Any:
+            return super().load()
+
+        def load(self) -> Any:
+            return self.program
+
+    return LoadedOnce(str(path))
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An encoder with a freeze plan."""
+
+    plan: FreezePlan
+    encoder: BertEncoder
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tiny_model: HubModel) -> Callable[..., Planned]:
+    """Makes an encoder of `tiny_hub`'s weights, as `rebuild` does but without the probe."""
+
+    def make(*rules: dict[str, str], pooling: str = "pooled", dropout: float = 0.1) -> Planned:
+        from trainer_module.encoder import BertEncoder
+        from trainer_module.encoder.hub_weights import HubWeights
+        from trainer_module.planning import plan_freeze
+        from trainer_module.settings import ModelSettings
+
+        settings = ModelSettings.model_validate(
+            {"hub": tiny_model.handle, "freeze": list(rules), "pooling": pooling, "max_tokens": 16}
+        )
+        plan = plan_freeze(settings, tiny_model)
+        weights = HubWeights(tiny_model.layout, tiny_model.weights, plan.is_trainable)
+        return Planned(plan, BertEncoder(tiny_model.layout, weights, activation="gelu_tanh", dropout=dropout))
+
+    return make
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """What Transform made of some rows.
+
+    Attributes:
+        settings: That it was given.
+        rows: As they come out, in order.
+        output: With the graph.
+        records: A file such as Transform writes.
+    """
+
+    settings: BertSettings
+    rows: list[dict[str, Any]]
+    output: tft.TFTransformOutput
+    records: Path
+
+    @property
+    def tokens(self) -> Rows:
+        from trainer_module.rows import read_rows
+
+        return read_rows([str(self.records)], self.output)
+
+
+REVIEWS = [
+    (f"{article} {thing} is {degree}{verdict}", "positive" if verdict in ("good", "great") else "negative")
+    for article in ("the", "A")
+    for thing in ("film", "story", "end", "x1!")
+    for degree in ("", "very ")
+    for verdict in ("good", "great", "bad", "awful")
+]
+
+
+@pytest.fixture(scope="session")
+def reviews(tiny_hub: Path, tmp_path_factory: pytest.TempPathFactory) -> Transformed:
+    """64 rows of one text column, dense, and string labels, sparse; half of the rows of each class."""
+    import tensorflow as tf
+
+    columns = {
+        "sentence": tf.constant([[text] for text, _ in REVIEWS]),
+        "label": tf.sparse.from_dense([[label] for _, label in REVIEWS]),
+    }
+    spec = {"sentence": tf.io.FixedLenFeature([1], tf.string), "label": tf.io.VarLenFeature(tf.string)}
+    bert = {"hub": str(tiny_hub), "text": ["sentence"], "label": "label", "max_tokens": 16}
+    return _transform(columns, spec, bert, tmp_path_factory.mktemp("reviews"))
+
+
+@pytest.fixture(scope="session")
+def scored_pairs(tiny_hub: Path, tmp_path_factory: pytest.TempPathFactory) -> Transformed:
+    """Two rows of two sparse text columns and a number to predict."""
+    import tensorflow as tf
+
+    columns = {
+        "#1 String": tf.sparse.from_dense([["good film"], ["a a a a a a a a"]]),
+        "#2 String": tf.sparse.from_dense([["bad"], ["the story is not good"]]),
+        "score": tf.constant([0.5, -2.0]),
+    }
+    spec = {
+        "#1 String": tf.io.VarLenFeature(tf.string),
+        "#2 String": tf.io.VarLenFeature(tf.string),
+        "score": tf.io.FixedLenFeature([], tf.float32),
+    }
+    bert = {"hub": str(tiny_hub), "text": ["#1 String", "#2 String"], "label": "score"}
+    bert |= {"task": "regression", "max_tokens": 10}
+    return _transform(columns, spec, bert, tmp_path_factory.mktemp("scored_pairs"))
+
+
+def _transform(columns: dict[str, Any], spec: dict[str, Any], bert: dict[str, Any], folder: Path) -> Transformed:
+    """Analyzes on Beam; applies the resulting graph without, which is quicker."""
+    import apache_beam as beam
+    import tensorflow as tf
+    import tensorflow_transform as tft
+    import tensorflow_transform.beam as tft_beam
+
+    from trainer_module.settings import BertSettings
+    from trainer_module.transform import preprocessing_fn
+
+    settings = BertSettings.from_custom_config({"bert": bert})
+    ragged = {
+        name: tf.RaggedTensor.from_sparse(column) if isinstance(column, tf.SparseTensor) else column
+        for name, column in columns.items()
+    }
+    count = ragged[settings.label].shape[0]
+    rows = [{name: column[index].numpy().tolist() for name, column in ragged.items()} for index in range(count)]
+    metadata = tft.DatasetMetadata.from_feature_spec(spec)
+    with beam.Pipeline() as pipeline, tft_beam.Context(str(folder / "temp"), force_tf_compat_v1=False):
+        transform_fn = (pipeline | beam.Create(rows), metadata) | tft_beam.AnalyzeDataset(
+            lambda inputs: preprocessing_fn(inputs, settings.to_transform_config())
+        )
+        transform_fn | tft_beam.WriteTransformFn(str(folder / "output"))
+    output = tft.TFTransformOutput(str(folder / "output"))
+    made = output.transform_features_layer()(columns)
+    lists = {
+        name: tf.RaggedTensor.from_sparse(column) if isinstance(column, tf.SparseTensor) else column
+        for name, column in made.items()
+    }
+    transformed = [{name: column[index].numpy() for name, column in lists.items()} for index in range(count)]
+    write_records(folder / "records.gz", transformed)
+    return Transformed(settings, transformed, output, folder / "records.gz")
+
+
+def write_records(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Gzipped records of tf.Examples, as Transform writes them."""
+    import tensorflow as tf
+
+    with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+        for row in rows:
+            example = tf.train.Example()
+            for name, value in row.items():
+                values = np.atleast_1d(value)
+                feature = example.features.feature[name]
+                kind = feature.float_list if values.dtype == np.float32 else feature.int64_list
+                kind.value.extend(values.tolist())
+            writer.write(example.SerializeToString())
+
+
+@pytest.fixture(scope="session")
+def make_rows() -> Callable[..., Rows]:
+    """Makes rows out of lists of token ids; without labels, row `i` has label `i`."""
+
+    def make(*words: Sequence[int], labels: Sequence[float] | None = None, second_from: int | None = None) -> Rows:
+        from trainer_module.rows import Rows
+
+        ids = np.concatenate([np.asarray(each, np.int32) for each in words])
+        places = np.concatenate([np.arange(len(each)) for each in words])
+        types = None if second_from is None else (places >= second_from).astype(np.int8)
+        offsets = np.cumsum([0, *map(len, words)]).astype(np.int64)
+        kind = np.float32 if labels is not None and any(isinstance(each, float) for each in labels) else np.int64
+        return Rows(ids, types, offsets, np.asarray(range(len(words)) if labels is None else labels, kind))
+
+    return make
+
+
+@dataclass(frozen=True)
+class Trained:
+    """`reviews` learnt: embeddings and the first block frozen, 6 epochs of 8 batches."""
+
+    settings: BertSettings
+    planned: Planned
+    classifier: BertClassifier
+    history: Any
+    log_dir: Path
+
+
+@pytest.fixture(scope="session")
+def train_reviews(tiny_encoder: Callable[..., Planned], reviews: Transformed) -> Callable[[Path], Trained]:
+    def run(log_dir: Path) -> Trained:
+        import tf_keras as keras
+
+        from trainer_module.classifier import BertClassifier
+        from trainer_module.training import train
+
+        freeze = [{"freeze": "embeddings"}, {"freeze": "encoder[0]"}]
+        bert = reviews.settings.to_custom_config()["bert"]
+        bert |= {"freeze": freeze, "epochs": 6, "batch_size": 8, "learning_rate": 1e-2}
+        settings = type(reviews.settings).from_custom_config({"bert": bert})
+        keras.utils.set_random_seed(settings.seed)
+        planned = tiny_encoder(*freeze)
+        classifier = BertClassifier(planned.encoder, outputs=2, pooling="pooled", dropout=0.1, seed=0)
+        rows = reviews.tokens
+        history = train(classifier, rows, rows, settings, log_dir=str(log_dir))
+        return Trained(settings, planned, classifier, history, log_dir)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained_reviews(
+    train_reviews: Callable[[Path], Trained], tmp_path_factory: pytest.TempPathFactory
+) -> Trained:
+    return train_reviews(tmp_path_factory.mktemp("trained_reviews"))

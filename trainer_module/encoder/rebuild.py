@@ -1,6 +1,7 @@
 """Rebuilds a Hub encoder and proves by a probe that it computes what the SavedModel computes."""
 
 import logging
+import math
 from dataclasses import dataclass
 from itertools import product
 
@@ -58,7 +59,7 @@ def rebuild(hub_model: HubModel, is_trainable: IsTrainable, dropout: float) -> R
         frozen = HubWeights(hub_model.layout, hub_model.weights, lambda name: False)
         candidate = BertEncoder(hub_model.layout, frozen, activation=activation, epsilon=epsilon, dropout=0.0)
         difference = _largest_difference(candidate, batch, expected)
-        if best is None or not best[0] <= difference:
+        if best is None or math.isnan(best[0]) or difference < best[0]:
             best = (difference, activation, epsilon)
     assert best is not None
     difference, activation, epsilon = best

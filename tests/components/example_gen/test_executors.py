@@ -163,7 +163,7 @@ def test_regression(run: Run, write: Write) -> None:
 
 
 def test_tfrecords_keep_their_features(run: Run, tmp_path: Path) -> None:
-    examples = [
+    examples: list[dict[str, Any]] = [
         {"text": b"fine", "label": 1, "weight": 0.5},
         {"text": b" ", "label": 1, "weight": 0.5},
         {"text": b"poor", "label": 0, "weight": 0.25},

@@ -6,7 +6,7 @@ from components.example_gen.bad_row import EMPTY_TEXT, NO_LABEL, BadRow
 from components.example_gen.rows_report import Dropped, InputSummary, RowsReport, SplitSummary
 from components.example_gen.tallies import MOST_LABELS, Kept, TallyRows, Trouble
 
-ROWS = [
+ROWS: list[Kept | Trouble] = [
     *[Trouble("train", BadRow("a", line, EMPTY_TEXT)) for line in (9, 2, 4, 3, 8, 7, 6)],
     Trouble("train", BadRow("b", 1, NO_LABEL, ("y",), ("x", "z"))),
     Trouble("eval", "b: is broken"),
@@ -48,7 +48,8 @@ def test_the_report_does_not_depend_on_how_rows_are_bundled(parts: int) -> None:
 def test_a_hash_split_reads_what_all_splits_keep() -> None:
     combine = TallyRows(["all"], ["train", "eval"])
     tally = combine.create_accumulator()
-    for row in [Kept("train", None), Kept("eval", None), Trouble("all", BadRow("a", 1, NO_LABEL))]:
+    rows: list[Kept | Trouble] = [Kept("train", None), Kept("eval", None), Trouble("all", BadRow("a", 1, NO_LABEL))]
+    for row in rows:
         tally = combine.add_input(tally, row)
     report = combine.extract_output(tally)
     assert report.inputs["all"].read == 3

@@ -1,0 +1,99 @@
+"""TFMA's results with our metrics, against plain NumPy."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow_model_analysis as tfma
+
+Slices = dict[str, dict[str, float]]
+_MODULE = "components.classification_metrics"
+
+
+def measure(labels: Sequence[int], probabilities: np.ndarray, case: Sequence[str]) -> Slices:
+    """The metrics of all rows (`""`) and of each case; a class's own as `precision/1`."""
+    config = tfma.EvalConfig(
+        model_specs=[tfma.ModelSpec(label_key="label", prediction_key="probabilities")],
+        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=["case"])],
+        metrics_specs=[
+            tfma.MetricsSpec(
+                metrics=[
+                    tfma.MetricConfig(class_name=name, module=_MODULE)
+                    for name in ("MacroF1", "PerClass", "TwoClassAUC")
+                ]
+            )
+        ],
+    )
+    data = pd.DataFrame({"label": labels, "probabilities": list(probabilities.astype(np.float32)), "case": case})
+    result = tfma.analyze_raw_data(data, config)
+    slices: Slices = {}
+    for key, outputs in result.slicing_metrics:
+        found = slices.setdefault(",".join(str(value) for _, value in key), {})
+        for sub_key, metrics in outputs[""].items():
+            suffix = sub_key.replace("classId:", "/")
+            found.update({name + suffix: float(value["doubleValue"]) for name, value in metrics.items()})
+    return slices
+
+
+def expected(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """The same without TFMA, but for the AUC."""
+    predicted = probabilities.argmax(axis=1)
+    metrics: dict[str, float] = {}
+    f1 = []
+    for index in sorted({*labels.tolist(), *predicted.tolist()}):
+        right = float(np.sum((labels == index) & (predicted == index)))
+        of_predicted, of_labels = float(np.sum(predicted == index)), float(np.sum(labels == index))
+        metrics[f"precision/{index}"] = right / of_predicted if of_predicted else 0.0
+        metrics[f"recall/{index}"] = right / of_labels if of_labels else 0.0
+        f1.append(2 * right / (of_predicted + of_labels))
+    return metrics | {"macro_f1": float(np.mean(f1))}
+
+
+def auc(labels: np.ndarray, scores: np.ndarray) -> float:
+    """The share of pairs of a positive and a negative in the right order; ties count half."""
+    positive, negative = scores[labels == 1][:, None], scores[labels == 0][None, :]
+    return float(np.mean((positive > negative) + 0.5 * (positive == negative)))
+
+
+def probabilities_of(rows: int, classes: int, seed: int) -> np.ndarray:
+    logits = np.random.default_rng(seed).normal(size=(rows, classes)) * 2
+    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+def test_two_classes() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.concatenate([rng.integers(0, 2, 200), [0, 1, 0, 0], [1, 1]])
+    certain = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4], [0.3, 0.7], [0.6, 0.4]])
+    probabilities = np.concatenate([probabilities_of(200, 2, seed=1), certain])
+    case = np.array(["random"] * 200 + ["never predicted"] * 4 + ["one class"] * 2)
+    found = measure(labels, probabilities, case)
+
+    assert set(found) == {"", "random", "never predicted", "one class"}
+    for name, metrics in found.items():
+        rows = case == name if name else np.ones(len(labels), bool)
+        area = metrics.pop("auc")
+        assert metrics == pytest.approx(expected(labels[rows], probabilities[rows]))
+        if name != "one class":
+            # TFMA sums trapezoids over 1000 thresholds.
+            assert area == pytest.approx(auc(labels[rows], probabilities[rows, 1]), abs=0.005)
+        else:
+            assert np.isnan(area), "there are no pairs to put in order"
+    assert (found["never predicted"]["precision/1"], found["never predicted"]["recall/1"]) == (0.0, 0.0)
+    assert (found["one class"]["precision/0"], found["one class"]["recall/0"]) == (0.0, 0.0)
+
+
+def test_three_classes_have_no_auc() -> None:
+    labels = np.concatenate([np.random.default_rng(2).integers(0, 3, 100), [0, 1, 2, 2]])
+    flat = np.array([[0.4, 0.3, 0.3], [0.3, 0.4, 0.3], [0.34, 0.33, 0.33], [0.5, 0.5, 0.0]])
+    probabilities = np.concatenate([probabilities_of(100, 3, seed=3), flat])
+    case = np.array(["random"] * 100 + ["less than half"] * 4)
+    found = measure(labels, probabilities, case)
+
+    assert set(found) == {"", "random", "less than half"}
+    for name, metrics in found.items():
+        rows = case == name if name else np.ones(len(labels), bool)
+        assert metrics == pytest.approx(expected(labels[rows], probabilities[rows]))
+    # The most probable class is the predicted one, however improbable it is.
+    assert found["less than half"]["precision/1"] == 1.0
+    assert (found["less than half"]["precision/2"], found["less than half"]["recall/2"]) == (0.0, 0.0)

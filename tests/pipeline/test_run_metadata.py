@@ -1,0 +1,118 @@
+"""What is read out of ML Metadata, in a store made by hand."""
+
+from pathlib import Path
+
+import pytest
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx.orchestration import metadata
+
+from pipeline.run_metadata import RunMetadata, forget_lost_pushes, int_property, string_property
+
+
+class Store:
+    """A pipeline's metadata as TFX writes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+        self.store = MetadataStore(metadata.sqlite_metadata_connection_config(self.path))
+        self._types = {
+            name: self.store.put_artifact_type(mlmd.ArtifactType(name=name)) for name in ("Model", "PushedModel")
+        }
+        self._execution_type = self.store.put_execution_type(mlmd.ExecutionType(name="component"))
+        self._context_types = {
+            name: self.store.put_context_type(mlmd.ContextType(name=name)) for name in ("pipeline_run", "node")
+        }
+
+    def put(
+        self,
+        run: str,
+        component: str,
+        *artifacts: mlmd.Artifact,
+        state: "mlmd.Execution.State" = mlmd.Execution.COMPLETE,
+        event: "mlmd.Event.Type" = mlmd.Event.OUTPUT,
+    ) -> list[int]:
+        """Records an execution with its outputs; gives the artifacts' ids."""
+        contexts = [self._context("pipeline_run", run), self._context("node", f"mine.{component}")]
+        execution = mlmd.Execution(type_id=self._execution_type, last_known_state=state)
+        pairs = [(artifact, mlmd.Event(type=event)) for artifact in artifacts]
+        _, ids, _ = self.store.put_execution(execution, pairs, contexts, reuse_context_if_already_exist=True)
+        return list(ids)
+
+    def artifact(self, kind: str, uri: str = "", **properties: str) -> mlmd.Artifact:
+        artifact = mlmd.Artifact(type_id=self._types[kind], uri=uri)
+        for name, value in properties.items():
+            artifact.custom_properties[name].string_value = value
+        return artifact
+
+    def run(self, run: str) -> RunMetadata:
+        return RunMetadata(self.path, "mine", run)
+
+    def _context(self, kind: str, name: str) -> mlmd.Context:
+        return mlmd.Context(type_id=self._context_types[kind], name=name)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "metadata.sqlite")
+
+
+def test_cached_components(store: Store) -> None:
+    store.put("monday", "Trainer")
+    store.put("monday", "Pusher", state=mlmd.Execution.FAILED)
+    store.put("tuesday", "Trainer", state=mlmd.Execution.CACHED)
+    assert not store.run("monday").is_cached("Trainer")
+    assert not store.run("monday").is_cached("Pusher")
+    assert store.run("tuesday").is_cached("Trainer")
+    assert not store.run("tuesday").is_cached("Pusher"), "it didn't run then"
+    assert not store.run("tuesday").is_cached("Nobody")
+
+
+def test_output_is_the_newest_of_its_type_and_run(store: Store) -> None:
+    store.put("monday", "Trainer", store.artifact("Model", "a"), store.artifact("PushedModel", "b"))
+    store.put("monday", "Trainer", store.artifact("Model", "c"), store.artifact("Model", "d"))
+    store.put("tuesday", "Trainer", store.artifact("Model", "e"))
+    store.put("monday", "Evaluator", store.artifact("Model", "f"))
+    monday = store.run("monday")
+    found = monday.output("Trainer", "Model")
+    assert found is not None and found.uri == "d"
+    assert monday.output("Trainer", "ModelRun") is None
+    assert monday.output("Pusher", "PushedModel") is None
+    assert store.run("wednesday").output("Trainer", "Model") is None
+
+
+def test_inputs_are_no_outputs(store: Store) -> None:
+    store.put("monday", "Evaluator", store.artifact("Model", "a"), event=mlmd.Event.INPUT)
+    assert store.run("monday").output("Evaluator", "Model") is None
+
+
+def test_lost_pushes_are_forgotten(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    destinations = {
+        "lost": (str(tmp_path / "lost"), mlmd.Artifact.DELETED),
+        "kept": (str(tmp_path / "kept"), mlmd.Artifact.LIVE),
+        "remote": ("gs://bucket/serving/1", mlmd.Artifact.LIVE),
+        "never pushed": ("", mlmd.Artifact.LIVE),
+    }
+    artifacts = {name: store.artifact("PushedModel", name) for name in destinations}
+    for name, (destination, _) in destinations.items():
+        artifacts[name].state = mlmd.Artifact.LIVE
+        if destination:
+            artifacts[name].custom_properties["pushed_destination"].string_value = destination
+    store.put("monday", "Pusher", *artifacts.values())
+    forget_lost_pushes(store.path)
+    states = {artifact.uri: artifact.state for artifact in store.store.get_artifacts()}
+    assert states == {name: state for name, (_, state) in destinations.items()}
+
+
+def test_there_is_nothing_to_forget_before_the_first_run(tmp_path: Path) -> None:
+    forget_lost_pushes(str(tmp_path / "metadata.sqlite"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_properties(store: Store) -> None:
+    artifact = store.artifact("Model", text="a")
+    artifact.custom_properties["number"].int_value = 7
+    assert (string_property(artifact, "text"), int_property(artifact, "number")) == ("a", 7)
+    assert (string_property(artifact, "none"), int_property(artifact, "none")) == ("", 0)
+    assert "none" not in artifact.custom_properties, "reading adds nothing"

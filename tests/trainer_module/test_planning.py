@@ -1,0 +1,64 @@
+"""A configuration is held against its model before any data is read."""
+
+from typing import Any
+
+import pytest
+
+from trainer_module.errors import UserError
+from trainer_module.freeze_plan import FreezePlan
+from trainer_module.hub_model import HubModel
+from trainer_module.planning import plan_freeze
+from trainer_module.settings import ModelSettings
+
+
+def plan(model: HubModel, **settings: Any) -> FreezePlan:
+    return plan_freeze(ModelSettings.model_validate({"hub": model.handle, "max_tokens": 64, **settings}), model)
+
+
+def problems(model: HubModel, **settings: Any) -> list[str]:
+    with pytest.raises(UserError) as error:
+        plan(model, **settings)
+    return error.value.problems
+
+
+def test_the_rules_are_resolved_against_the_model(tiny_model: HubModel) -> None:
+    made = plan(tiny_model, freeze=[{"freeze": "embeddings"}, {"freeze": "encoder[:2]"}])
+    assert made.frozen_names == tuple(
+        variable.name
+        for variable in tiny_model.layout.variables
+        if variable.block in ("embeddings", "encoder[0]", "encoder[1]")
+    )
+    assert made.frozen_params + made.trainable_params == tiny_model.layout.parameters
+
+
+def test_as_many_tokens_as_positions_are_allowed(tiny_model: HubModel) -> None:
+    assert plan(tiny_model, max_tokens=64).frozen_params == 0
+
+
+def test_more_tokens_than_positions_are_refused(tiny_model: HubModel) -> None:
+    assert problems(tiny_model, max_tokens=65) == [
+        f"model.max_tokens: 65 is beyond the 64 positions of {tiny_model.handle}; set it to 64 or less"
+    ]
+
+
+def test_all_that_does_not_fit_is_reported_together(tiny_model: HubModel) -> None:
+    found = problems(tiny_model, max_tokens=128, freeze=[{"freeze": "layer_9"}, {"freeze": "encoder[3]"}])
+    assert len(found) == 3
+    assert found[0].startswith("model.max_tokens: 128 is beyond the 64 positions")
+    assert "layer_9" in found[1]
+    assert "encoder[3]" in found[2]
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_a_pooler_that_the_head_does_not_read_is_unused(tiny_model: HubModel, pooling: str) -> None:
+    made = plan(tiny_model, pooling=pooling)
+    pooler = [variable for variable in made.variables if variable.block == "pooler"]
+    assert [(variable.unused, variable.trainable) for variable in pooler] == [(True, False)] * 2
+    assert made.unused_params == 32 * 32 + 32
+    assert made.trainable_params == tiny_model.layout.parameters - made.unused_params
+
+
+def test_a_pooler_that_the_head_reads_trains(tiny_model: HubModel) -> None:
+    made = plan(tiny_model, pooling="pooled")
+    assert made.unused_params == 0
+    assert "pooler_transform/kernel" in made.trainable_names
