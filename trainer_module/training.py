@@ -1,6 +1,7 @@
 """Fits a classifier on tokenized rows."""
 
 import math
+from collections.abc import Mapping
 
 import tensorflow as tf
 import tf_keras as keras
@@ -27,10 +28,11 @@ def train(
         log_dir: For TensorBoard.
 
     Raises:
-        UserError: There are no rows to train on, or the loss became NaN.
+        UserError: There are no rows to train on, a row's label is no class, or the loss became NaN.
     """
     if not len(train_rows) or not len(eval_rows):
         raise UserError("data: no rows to train or to evaluate on; both splits need at least one")
+    _refuse_unknown_labels({"train": train_rows, "eval": eval_rows})
     steps_per_epoch = math.ceil(len(train_rows) / settings.batch_size)
     total_steps = settings.steps or settings.epochs * steps_per_epoch
     epochs = math.ceil(total_steps / steps_per_epoch)
@@ -51,6 +53,18 @@ def train(
             "try a tenth of it"
         )
     return history
+
+
+def _refuse_unknown_labels(splits: Mapping[str, Rows]) -> None:
+    unknown = {name: int((rows.labels < 0).sum()) for name, rows in splits.items() if rows.labels.dtype.kind == "i"}
+    problems = [
+        f"data.label: {count} of {len(splits[name])} {name} rows have no label, or one that never occurs in train; "
+        "correct or drop them"
+        for name, count in unknown.items()
+        if count
+    ]
+    if problems:
+        raise UserError(problems)
 
 
 def _create_variables(classifier: BertClassifier, evaluation: tf.data.Dataset) -> None:

@@ -36,7 +36,13 @@ BLOCK_ROLES = tuple(
 )
 """The weights of a transformer block, in the order in which a Hub model creates them."""
 
-_EMBEDDINGS_NEEDED = ("word/embeddings", "position/embeddings", "type/embeddings", "layer_norm/gamma", "layer_norm/beta")
+_EMBEDDINGS_NEEDED = (
+    "word/embeddings",
+    "position/embeddings",
+    "type/embeddings",
+    "layer_norm/gamma",
+    "layer_norm/beta",
+)
 # Of two weights that come together the Hub creates this one first.
 _FIRST_OF_PAIR = ("kernel", "gamma")
 

@@ -8,6 +8,7 @@ EMPTY_TEXT = "empty text"
 NOT_TEXT = "text that is not one UTF-8 string"
 NO_LABEL = "no label"
 NOT_A_LABEL = "several values as label"
+LINE_BREAK = "line break in the label"
 NOT_A_NUMBER = "label is not a finite number"
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.example_gen.bad_row import EMPTY_TEXT, NO_LABEL, NOT_A_LABEL, NOT_A_NUMBER, NOT_TEXT
+from components.example_gen.bad_row import EMPTY_TEXT, LINE_BREAK, NO_LABEL, NOT_A_LABEL, NOT_A_NUMBER, NOT_TEXT
 from components.example_gen.row_format import RowFormat
 
 _LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
@@ -31,6 +31,8 @@ def prepare(example: tf.train.Example, rows: RowFormat) -> str | None:
         if number is None:
             return NOT_A_NUMBER
         features[rows.label].float_list.value[:] = [number]
+    elif isinstance(labels[0], bytes) and any(mark in labels[0] for mark in (b"\n", b"\r")):
+        return LINE_BREAK  # Transform writes one label a line, and leaves this one out.
     return None
 
 

@@ -330,7 +330,7 @@ def ask(model: str | None) -> dict[str, Any]:
 
 def test_the_pushed_model_needs_nothing_of_ours(served: dict[str, Any]) -> None:
     assert served["signatures"] == ["classes", "predict_text", "serving_default", "transform_features"]
-    assert served["argument"] == "text_text"
+    assert served["argument"] == "text", "it is called like the column"
     ours = {"trainer_module", "components", "pipeline", "tfx", "tensorflow_transform", "tf_keras", "tensorflow_hub"}
     assert not ours & set(served["modules"])
 

@@ -197,7 +197,7 @@ def reviews(tiny_hub: Path, tmp_path_factory: pytest.TempPathFactory) -> Transfo
         "label": tf.sparse.from_dense([[label] for _, label in REVIEWS]),
     }
     spec = {"sentence": tf.io.FixedLenFeature([1], tf.string), "label": tf.io.VarLenFeature(tf.string)}
-    bert = {"hub": str(tiny_hub), "text": ["sentence"], "label": "label", "max_tokens": 16}
+    bert: dict[str, Any] = {"hub": str(tiny_hub), "text": ["sentence"], "label": "label", "max_tokens": 16}
     return _transform(columns, spec, bert, tmp_path_factory.mktemp("reviews"))
 
 
@@ -216,7 +216,7 @@ def scored_pairs(tiny_hub: Path, tmp_path_factory: pytest.TempPathFactory) -> Tr
         "#2 String": tf.io.VarLenFeature(tf.string),
         "score": tf.io.FixedLenFeature([], tf.float32),
     }
-    bert = {"hub": str(tiny_hub), "text": ["#1 String", "#2 String"], "label": "score"}
+    bert: dict[str, Any] = {"hub": str(tiny_hub), "text": ["#1 String", "#2 String"], "label": "score"}
     bert |= {"task": "regression", "max_tokens": 10}
     return _transform(columns, spec, bert, tmp_path_factory.mktemp("scored_pairs"))
 
@@ -227,6 +227,7 @@ def _transform(columns: dict[str, Any], spec: dict[str, Any], bert: dict[str, An
     import tensorflow as tf
     import tensorflow_transform as tft
     import tensorflow_transform.beam as tft_beam
+    from tensorflow_transform.tf_metadata import metadata_io
 
     from trainer_module.settings import BertSettings
     from trainer_module.transform import preprocessing_fn
@@ -245,6 +246,7 @@ def _transform(columns: dict[str, Any], spec: dict[str, Any], bert: dict[str, An
         )
         transform_fn | tft_beam.WriteTransformFn(str(folder / "output"))
     output = tft.TFTransformOutput(str(folder / "output"))
+    metadata_io.write_metadata(metadata, str(folder / "output" / output.RAW_METADATA_DIR))
     made = output.transform_features_layer()(columns)
     lists = {
         name: tf.RaggedTensor.from_sparse(column) if isinstance(column, tf.SparseTensor) else column
@@ -308,11 +310,12 @@ def train_reviews(tiny_encoder: Callable[..., Planned], reviews: Transformed) ->
 
         freeze = [{"freeze": "embeddings"}, {"freeze": "encoder[0]"}]
         bert = reviews.settings.to_custom_config()["bert"]
-        bert |= {"freeze": freeze, "epochs": 6, "batch_size": 8, "learning_rate": 1e-2}
+        bert |= {"freeze": freeze, "epochs": 6, "batch_size": 8, "learning_rate": 3e-3}
+        bert["pooling"] = "mean"
         settings = type(reviews.settings).from_custom_config({"bert": bert})
         keras.utils.set_random_seed(settings.seed)
-        planned = tiny_encoder(*freeze)
-        classifier = BertClassifier(planned.encoder, outputs=2, pooling="pooled", dropout=0.1, seed=0)
+        planned = tiny_encoder(*freeze, pooling="mean")
+        classifier = BertClassifier(planned.encoder, outputs=2, pooling="mean", dropout=0.1, seed=0)
         rows = reviews.tokens
         history = train(classifier, rows, rows, settings, log_dir=str(log_dir))
         return Trained(settings, planned, classifier, history, log_dir)
@@ -321,7 +324,5 @@ def train_reviews(tiny_encoder: Callable[..., Planned], reviews: Transformed) ->
 
 
 @pytest.fixture(scope="session")
-def trained_reviews(
-    train_reviews: Callable[[Path], Trained], tmp_path_factory: pytest.TempPathFactory
-) -> Trained:
+def trained_reviews(train_reviews: Callable[[Path], Trained], tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return train_reviews(tmp_path_factory.mktemp("trained_reviews"))

@@ -48,7 +48,7 @@ def test_reads_the_variables_that_tensorflow_loads(tiny_hub: Path, tiny_model: H
     assert_reads_what_tensorflow_loads(SavedModelReader(str(tiny_hub)), tiny_model.load())
 
 
-@pytest.mark.parametrize("name", ["bert_L-4_H-32", "bert_list_io_L-3_H-32"])
+@pytest.mark.parametrize("name", ["bert_relu_L-2_H-32", "bert_list_io_L-3_H-32"])
 def test_reads_the_variables_of_the_model_gardens_exports(
     hub_model: Callable[[str], Path], loaded_once: Callable[[str], HubModel], name: str
 ) -> None:

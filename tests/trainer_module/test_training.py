@@ -93,13 +93,12 @@ def test_tensorboard_finds_both_curves(trained_reviews) -> None:
     for split in ("train", "validation"):
         (events,) = (trained_reviews.log_dir / split).glob("events.out.tfevents.*")
         tags = {
-            value.tag
-            for event in tf.compat.v1.train.summary_iterator(str(events))
-            for value in event.summary.value
+            value.tag for event in tf.compat.v1.train.summary_iterator(str(events)) for value in event.summary.value
         }
         assert {"epoch_loss", "epoch_accuracy"} <= tags
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_losses_and_weights(trained_reviews, again) -> None:
     assert again.history.history == trained_reviews.history.history
     for ours, theirs in zip(again.classifier.variables, trained_reviews.classifier.variables, strict=True):
@@ -113,7 +112,6 @@ def test_steps_stop_in_the_middle_of_an_epoch(run, reviews, tmp_path: Path) -> N
     assert len(history.history["loss"]) == 2
     assert (progress[-1].step, progress[-1].total_steps) == (11, 11)
     assert "val_loss" in progress[-1].metrics
-    assert float(history.model.optimizer.learning_rate) == 0.0
     assert [each.step for each in progress if "val_loss" in each.metrics] == [8, 11]
     assert [each.step for each in progress] == sorted(each.step for each in progress)
     assert all(isinstance(value, float) for each in progress for value in each.metrics.values())
@@ -151,10 +149,11 @@ def test_no_rows_are_refused(run, reviews, make_rows) -> None:
             run(train_rows, eval_rows)
 
 
-@pytest.mark.parametrize("split", ["train", "eval"])
-def test_a_row_without_a_known_label_is_refused(run, make_rows, split: str) -> None:
-    good = make_rows([2, 5, 3], [2, 6, 3], labels=[0, 1])
-    bad = make_rows([2, 5, 3], [2, 6, 3], labels=[0, -1])
+def test_rows_without_a_known_label_are_refused(run, make_rows) -> None:
+    rows = make_rows([2, 5, 3], [2, 6, 3], [2, 7, 3], labels=[0, -1, -1])
     with pytest.raises(UserError) as error:
-        run(*((bad, good) if split == "train" else (good, bad)))
-    assert f"1 of 2 {split} rows" in str(error.value)
+        run(rows, make_rows([2, 5, 3], labels=[-1]))
+    assert error.value.problems == [
+        f"data.label: {count} rows have no label, or one that never occurs in train; correct or drop them"
+        for count in ("2 of 3 train", "1 of 1 eval")
+    ]

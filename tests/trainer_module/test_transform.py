@@ -167,7 +167,7 @@ def test_classes_are_integers_or_strings(
 
 
 def test_fractional_labels_of_classes_are_refused(transform) -> None:
-    with pytest.raises(UserError, match="data.label: 'label' holds fractional numbers"):
+    with pytest.raises(UserError, match=r"data\.label: 'label' holds fractional numbers"):
         transform({"t": tf.constant([["x"]]), "label": tf.constant([0.5])}, text=["t"])
 
 

@@ -48,9 +48,8 @@ def test_layer_10_comes_after_layer_2(named: NamedShapes) -> None:
     layout = read_layout(sorted(named), "the/model")
     blocks = list(dict.fromkeys(variable.block for variable in layout.variables))
     assert blocks == ["embeddings", *(f"encoder[{index}]" for index in range(12)), "pooler"]
-    assert [variable.name for variable in layout.in_block("encoder[10]")][0] == (
-        "transformer/layer_10/self_attention/query/kernel"
-    )
+    first = layout.in_block("encoder[10]")[0]
+    assert first.name == "transformer/layer_10/self_attention/query/kernel"
 
 
 def test_the_order_given_makes_no_difference(named: NamedShapes) -> None:

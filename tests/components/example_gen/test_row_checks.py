@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from components.example_gen.bad_row import EMPTY_TEXT, NO_LABEL, NOT_A_LABEL, NOT_A_NUMBER, NOT_TEXT
+from components.example_gen.bad_row import EMPTY_TEXT, LINE_BREAK, NO_LABEL, NOT_A_LABEL, NOT_A_NUMBER, NOT_TEXT
 from components.example_gen.row_checks import label_of, prepare
 from components.example_gen.row_format import RowFormat
 
@@ -41,6 +41,8 @@ def example(**values: Any) -> tf.train.Example:
         ({"y": 0}, None),
         ({"y": [1, 2]}, NOT_A_LABEL),
         ({"y": b"\xff"}, None),
+        ({"y": b"a\nb"}, LINE_BREAK),
+        ({"y": b"a\r"}, LINE_BREAK),
     ],
 )
 def test_classification(values: dict[str, Any], reason: str | None) -> None:

@@ -1,0 +1,223 @@
+"""The exported model answers raw text in plain TensorFlow, and holds the Hub's variables as they were."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer_module.classifier import BertClassifier
+from trainer_module.export import ServingModel, export
+from trainer_module.features import LABEL, LABEL_VOCABULARY
+from trainer_module.saved_model_reader import SavedModelReader
+
+ODD_TEXTS = [
+    b"",
+    ("good " * 20_000).encode(),
+    b"x" * 100_000,
+    "👍🏽 great film 👎".encode(),
+    "فيلم جيد".encode(),
+    b"the film\x00 is good",
+    b"\x00",
+    b"bad \xff\xfe bytes \xc3",
+]
+
+CLIENT = """
+import json, sys
+import tensorflow as tf
+import tensorflow_text
+model = tf.saved_model.load(sys.argv[1])
+texts = [bytes.fromhex(text) for text in json.loads(sys.argv[2])]
+answer = next(iter(model.signatures["predict_text"].structured_input_signature[1]))
+given = model.signatures["predict_text"](**{answer: tf.constant(texts)})
+print(json.dumps({
+    "argument": answer,
+    "probabilities": given["probabilities"].numpy().tolist(),
+    "label": [label.decode() for label in given["label"].numpy()],
+    "ours": sorted(name for name in sys.modules if name.startswith(("trainer_module", "tensorflow_transform", "tfx"))),
+}))
+"""
+
+
+@pytest.fixture(scope="session")
+def exported(trained_reviews, reviews, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("exported") / "model"
+    classes = reviews.output.vocabulary_by_name(LABEL_VOCABULARY)
+    export(ServingModel(trained_reviews.classifier, reviews.output, trained_reviews.settings, classes), str(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def loaded(exported: Path) -> Any:
+    return tf.saved_model.load(str(exported))
+
+
+@pytest.fixture(scope="session")
+def ask(loaded) -> Any:
+    """Gives the answers to texts, in one request."""
+
+    def ask(texts: list[bytes]) -> dict[str, np.ndarray]:
+        answers = loaded.signatures["predict_text"](sentence=tf.constant(texts, tf.string))
+        return {name: answer.numpy() for name, answer in answers.items()}
+
+    return ask
+
+
+def example(**columns: bytes) -> bytes:
+    features = tf.train.Features(
+        feature={
+            name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value])) for name, value in columns.items()
+        }
+    )
+    return tf.train.Example(features=features).SerializeToString()
+
+
+def shapes(signature: Any) -> dict[str, tuple[tf.DType, list[int | None]]]:
+    return {name: (spec.dtype, spec.shape.as_list()) for name, spec in signature.structured_outputs.items()}
+
+
+def test_has_the_four_signatures(loaded) -> None:
+    assert set(loaded.signatures) == {"serving_default", "predict_text", "transform_features", "classes"}
+    answers = {"probabilities": (tf.float32, [None, 2]), "label": (tf.string, [None])}
+    assert shapes(loaded.signatures["serving_default"]) == answers
+    assert shapes(loaded.signatures["predict_text"]) == answers
+    assert shapes(loaded.signatures["transform_features"]) == {LABEL: (tf.int64, [None])}
+    inputs = {name: loaded.signatures[name].structured_input_signature[1] for name in loaded.signatures}
+    assert set(inputs["serving_default"]) == set(inputs["transform_features"]) == {"examples"}
+    assert set(inputs["predict_text"]) == {"sentence"}
+
+
+def test_classes_are_in_the_order_of_the_probabilities(loaded, reviews, ask) -> None:
+    classes = loaded.signatures["classes"]()["classes"].numpy().tolist()
+    assert classes == reviews.output.vocabulary_by_name(LABEL_VOCABULARY)
+    answers = ask([b"the film is good", b"the film is awful", b"", b"very bad"])
+    assert answers["label"].tolist() == [classes[index] for index in answers["probabilities"].argmax(axis=1)]
+
+
+def test_it_has_learnt(ask) -> None:
+    answers = ask([b"the story is very great", b"a film is bad"])
+    assert answers["label"].tolist() == [b"positive", b"negative"]
+
+
+def test_probabilities_sum_to_one(ask) -> None:
+    probabilities = ask([b"the film is good", *ODD_TEXTS])["probabilities"]
+    assert probabilities.shape == (1 + len(ODD_TEXTS), 2)
+    assert np.all(probabilities >= 0)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+def test_both_signatures_agree(loaded, ask) -> None:
+    texts = [b"the film is good", b"awful", b"x1! is fine", *ODD_TEXTS]
+    answers = ask(texts)
+    examples = tf.constant([example(sentence=text) for text in texts])
+    for name, answer in loaded.signatures["serving_default"](examples=examples).items():
+        np.testing.assert_array_equal(answer.numpy(), answers[name])
+
+
+def test_it_computes_what_the_classifier_computes(ask, trained_reviews, reviews) -> None:
+    rows = reviews.tokens
+    inputs, _ = rows.batch(np.arange(8))
+    expected = tf.nn.softmax(trained_reviews.classifier(inputs)).numpy()
+    texts = [b"the film is " + verdict for verdict in (b"good", b"great", b"bad", b"awful")]
+    texts += [b"the film is very " + verdict for verdict in (b"good", b"great", b"bad", b"awful")]
+    np.testing.assert_allclose(ask(texts)["probabilities"], expected, atol=1e-6)
+
+
+def test_a_text_gets_the_same_answer_alone_and_in_a_batch(ask) -> None:
+    texts = [b"good", b"the film is not very good", *ODD_TEXTS]
+    together = ask(texts)
+    for index, text in enumerate(texts):
+        alone = ask([text])
+        np.testing.assert_allclose(alone["probabilities"][0], together["probabilities"][index], atol=1e-5)
+        assert alone["label"][0] == together["label"][index]
+
+
+def test_no_texts_get_no_answers(ask) -> None:
+    answers = ask([])
+    assert answers["probabilities"].shape == (0, 2)
+    assert answers["label"].shape == (0,)
+
+
+def test_labels_of_raw_rows_become_class_indexes(loaded, reviews) -> None:
+    examples = [example(sentence=b"good", label=label) for label in (b"positive", b"negative", b"other")]
+    indexes = loaded.signatures["transform_features"](examples=tf.constant(examples))[LABEL].numpy().tolist()
+    classes = reviews.output.vocabulary_by_name(LABEL_VOCABULARY)
+    assert indexes == [classes.index(b"positive"), classes.index(b"negative"), -1]
+
+
+def test_a_request_needs_no_label_and_ignores_other_columns(loaded, ask) -> None:
+    examples = tf.constant([example(sentence=b"good", label=b"?", id=b"7"), example(sentence=b"good")])
+    answers = loaded.signatures["serving_default"](examples=examples)["probabilities"].numpy()
+    np.testing.assert_array_equal(answers, ask([b"good"] * 2)["probabilities"])
+
+
+def test_hub_variables_keep_their_names_and_frozen_ones_their_bits(exported: Path, trained_reviews, tiny_model) -> None:
+    reader = SavedModelReader(str(exported))
+    values = {variable.name: reader.value(variable) for variable in reader.variables()}
+    assert set(tiny_model.weights) <= set(values)
+    plan = trained_reviews.planned.plan
+    same = {name for name, value in tiny_model.weights.items() if values[name].tobytes() == value.tobytes()}
+    unused = {variable.name for variable in plan.variables if variable.unused}
+    assert same == set(plan.frozen_names) | unused
+    trained = trained_reviews.planned.encoder.hub_variables
+    for name in plan.trainable_names:
+        assert values[name].tobytes() == trained[name].numpy().tobytes()
+
+
+def test_it_holds_no_optimizer_state_and_no_metrics(exported: Path, tiny_model) -> None:
+    names = {variable.name for variable in SavedModelReader(str(exported)).variables()}
+    others = names - set(tiny_model.weights)
+    assert len([name for name in others if name.endswith(("kernel", "bias"))]) == 2  # the head's
+    assert not [name for name in others if "adam" in name.lower() or "iteration" in name or "accuracy" in name]
+
+
+def test_it_holds_no_keras_objects(exported: Path) -> None:
+    reader = SavedModelReader(str(exported))
+    kinds = [node.user_object.identifier for node in reader._objects.nodes]
+    classes = [kind for kind in kinds if "keras" in kind and "TransformFeaturesLayer" not in kind]
+    assert "bert" not in " ".join(classes).lower()
+
+
+@pytest.mark.slow
+def test_plain_tensorflow_serves_it_far_from_our_code(exported: Path, tmp_path: Path, ask) -> None:
+    texts = [b"the film is good", b"the film is bad", *(text for text in ODD_TEXTS if len(text) < 1000)]
+    client = subprocess.run(
+        [sys.executable, "-I", "-c", CLIENT, str(exported), json.dumps([text.hex() for text in texts])],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={key: value for key, value in os.environ.items() if key != "TF_USE_LEGACY_KERAS"},
+    )
+    assert client.returncode == 0, client.stderr[-2000:]
+    answers = json.loads(client.stdout.splitlines()[-1])
+    expected = ask(texts)
+    assert answers["argument"] == "sentence"
+    assert answers["ours"] == []
+    np.testing.assert_allclose(answers["probabilities"], expected["probabilities"], atol=1e-6)
+    assert answers["label"] == [label.decode() for label in expected["label"]]
+
+
+@pytest.mark.slow
+def test_a_regression_on_pairs_predicts_numbers(scored_pairs, tiny_encoder, tmp_path: Path) -> None:
+    classifier = BertClassifier(tiny_encoder().encoder, outputs=1, pooling="pooled", dropout=0.1, seed=0)
+    inputs, _ = scored_pairs.tokens.batch(np.arange(2))
+    expected = classifier(inputs).numpy()[:, 0]
+    export(ServingModel(classifier, scored_pairs.output, scored_pairs.settings, []), str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path))
+    assert set(loaded.signatures) == {"serving_default", "predict_text", "transform_features"}
+    columns = {"#1 String": [b"good film", b"a a a a a a a a"], "#2 String": [b"bad", b"the story is not good"]}
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    examples = tf.constant([example(**row) for row in rows])
+    answers = loaded.signatures["serving_default"](examples=examples)
+    assert set(answers) == {"prediction"}
+    np.testing.assert_allclose(answers["prediction"], expected, atol=1e-5)
+    names = sorted(loaded.signatures["predict_text"].structured_input_signature[1])
+    assert len(names) == 2 and "1" in names[0] and "2" in names[1]
+    given = dict(zip(names, map(tf.constant, columns.values()), strict=True))
+    np.testing.assert_allclose(loaded.signatures["predict_text"](**given)["prediction"], expected, atol=1e-5)
