@@ -28,7 +28,11 @@ def check_frozen(plan: FreezePlan, hub_values: Mapping[str, np.ndarray], trained
         FrozenWeightMoved: Names every frozen variable that differs.
         NothingTrained: Some variable was to train, and none moved.
     """
-    moved = {name for name, value in hub_values.items() if value.tobytes() != trained[name].numpy().tobytes()}
+    moved = {
+        name
+        for name, value in hub_values.items()
+        if value.astype(np.float32).tobytes() != trained[name].numpy().tobytes()  # the encoder trains in float32
+    }
     wrong = sorted(moved & set(plan.frozen_names))
     if wrong:
         raise FrozenWeightMoved(f"{len(wrong)} frozen variables differ from the Hub's: {', '.join(wrong)}")

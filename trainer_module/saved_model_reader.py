@@ -157,5 +157,5 @@ def _content_files(path: str) -> Iterator[str]:
     yield "saved_model.pb"
     for folder in ("variables", "assets"):
         base = os.path.join(path, folder)
-        if tf.io.gfile.isdir(base):
-            yield from (f"{folder}/{name}" for name in tf.io.gfile.listdir(base))
+        for inner, _, names in tf.io.gfile.walk(base):
+            yield from (os.path.relpath(os.path.join(inner, name), path) for name in names)

@@ -81,10 +81,10 @@ class TrainSettings(_Strict):
     epochs: Annotated[int, Field(ge=1)] = 3
     steps: Annotated[int, Field(ge=1)] | None = None
     batch_size: Annotated[int, Field(ge=1)] = 32
-    learning_rate: Annotated[float, Field(gt=0)] = 5e-5
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5e-5
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    clip_norm: Annotated[float, Field(ge=0)] = 1.0
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
+    clip_norm: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     early_stopping_patience: Annotated[int, Field(ge=1)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 

@@ -28,6 +28,10 @@ def plan_command(
     from trainer_module.planning import plan_freeze
 
     hub_model = HubModel(settings.hub, settings.hub_digest)
+    if config is None and hub_model.layout.positions:
+        # Nobody asked for the default length, so it is no mistake that a small model doesn't allow it.
+        tokens = min(settings.max_tokens, hub_model.layout.positions)
+        settings = settings.model_copy(update={"max_tokens": tokens})
     plan = plan_freeze(settings, hub_model)
     if as_json:
         terminal.out.print(plan.to_json(indent=None), markup=False, soft_wrap=True)

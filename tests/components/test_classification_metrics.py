@@ -1,9 +1,7 @@
 """TFMA's results with our metrics, against plain NumPy."""
 
-from collections.abc import Sequence
-
 import numpy as np
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 import tensorflow_model_analysis as tfma
 
@@ -11,7 +9,7 @@ Slices = dict[str, dict[str, float]]
 _MODULE = "components.classification_metrics"
 
 
-def measure(labels: Sequence[int], probabilities: np.ndarray, case: Sequence[str]) -> Slices:
+def measure(labels: np.ndarray, probabilities: np.ndarray, case: np.ndarray) -> Slices:
     """The metrics of all rows (`""`) and of each case; a class's own as `precision/1`."""
     config = tfma.EvalConfig(
         model_specs=[tfma.ModelSpec(label_key="label", prediction_key="probabilities")],

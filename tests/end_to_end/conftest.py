@@ -1,6 +1,6 @@
 """Small pipelines: their config files, and runs of them in this process."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,18 +8,6 @@ import pytest
 from pipeline.config_file import load_config
 from pipeline.run_result import RunResult
 from pipeline.runners.local import Runner, run_pipeline
-
-COMPONENTS = {
-    "ExampleGen",
-    "StatisticsGen",
-    "SchemaGen",
-    "ExampleValidator",
-    "Transform",
-    "Trainer",
-    "live_model",
-    "Evaluator",
-    "Pusher",
-}
 
 
 class Events:
@@ -80,17 +68,11 @@ MakeProject = Callable[[str], Project]
 
 @pytest.fixture(scope="module")
 def make_project(tmp_path_factory: pytest.TempPathFactory, tiny_hub: Path) -> MakeProject:
-    """Makes a project of a config to which `[pipeline]`, `[push]` and, unless it has one, `[model]` are added."""
+    """Makes a project of a config to which `[pipeline]` and `[push]` are added; `HUB` in it is the tiny model."""
 
     def make(config: str) -> Project:
         folder = tmp_path_factory.mktemp("project").resolve()
         sections = ['[pipeline]\nname = "mine"\nroot = "run"', '[push]\ndirectory = "serving"', config]
-        if "[model]" not in config:
-            sections.append(f'[model]\nhub = "{tiny_hub}"')
         return Project(folder, "\n\n".join(sections).replace("HUB", str(tiny_hub)))
 
     return make
-
-
-def csv_line(values: Sequence[str]) -> str:
-    return ",".join('"' + value.replace('"', '""') + '"' for value in values) + "\n"

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-import pandas as pd
-import pyarrow as pa
+import pandas as pd  # type: ignore[import-untyped]
+import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.api import model_eval_lib

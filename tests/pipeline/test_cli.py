@@ -25,6 +25,7 @@ label = "label"
 
 [model]
 hub = "HUB"
+max_tokens = 32
 freeze = [{ freeze = "embeddings" }, { freeze = "encoder[:2]" }]
 """
 
@@ -175,12 +176,9 @@ def test_plan_as_json(tiny_hub: Path) -> None:
 
 
 def test_another_order_is_another_plan(tiny_hub: Path) -> None:
-    assert error("plan", "--hub", str(tiny_hub), "--train", "bias", "--freeze", "all").splitlines() == [
-        "2 problems:",
-        "  - rule 1 `train bias`: repeats what holds anyway: everything trains until a rule freezes it; "
-        "remove it, or put it after the rule it should override",
-    ][1:] or error("plan", "--hub", str(tiny_hub), "--train", "bias", "--freeze", "all").startswith(
-        "rule 1 `train bias`"
+    assert error("plan", "--hub", str(tiny_hub), "--train", "bias", "--freeze", "all") == (
+        "rule 1 `train bias`: repeats what holds anyway: everything trains until a rule freezes it; "
+        "remove it, or put it after the rule it should override"
     )
 
 

@@ -79,16 +79,6 @@ def test_comparison_with_the_live_model(make_config: MakeConfig, evaluate: Evalu
     ]
 
 
-def test_regression(make_config: MakeConfig, evaluate: Evaluate) -> None:
-    thresholds = {"mse": {"at_most": 0.5}, "pearson_r2": {"at_least": 0.9}, "mae": {"no_worse_than_live_by": 0.0}}
-    folder = evaluate(make_config(thresholds, task="regression"), [0.0, 1.0, 2.0], [0.5, 1.0, 2.5])
-    found = read_evaluation(folder, [])
-    assert found.metrics == pytest.approx(
-        {"mse": 1 / 6, "mae": 1 / 3, "pearson_r2": 12 / 13, "example_count": 3}, abs=1e-6
-    )
-    assert found.missed == []
-
-
 def test_a_class_without_a_name_is_called_by_its_number(make_config: MakeConfig, evaluate: Evaluate) -> None:
     """More classes than two have no AUC, and a threshold on it is never met."""
     config = make_config({"auc": {"at_least": 0.1}}, slices=[["city"]])

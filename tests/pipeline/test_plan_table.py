@@ -20,7 +20,9 @@ def model(tiny_hub: Path) -> HubModel:
 
 def table(model: HubModel, *rules: str, pooling: str = "pooled") -> tuple[FreezePlan, list[str]]:
     """The plan, and the printed lines with single spaces and no frames."""
-    settings = ModelSettings.model_validate({"hub": model.handle, "freeze": list(rules), "pooling": pooling})
+    settings = ModelSettings.model_validate(
+        {"hub": model.handle, "freeze": list(rules), "pooling": pooling, "max_tokens": 32}
+    )
     plan = plan_freeze(settings, model)
     console = Console(file=io.StringIO(), width=200)
     print_plan(console, plan, model.layout, tokens=32)
