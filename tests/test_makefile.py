@@ -23,7 +23,10 @@ case "$1" in
             [ "$known" != "${@: -1}" ] || exec echo "$FAKE_BIN/python$known"
         done
         exit 2 ;;
-    sync) [ -z "$FAKE_SYNC_FAILS" ] || { echo "$FAKE_SYNC_FAILS"; exit 1; }; mkdir -p .venv/bin ;;
+    sync) [ -z "$FAKE_SYNC_FAILS" ] || { echo "$FAKE_SYNC_FAILS"; exit 1; }
+        mkdir -p .venv/bin
+        printf '#!/bin/bash\n[ -z "$FAKE_IMPORT_FAILS" ] || { echo "$FAKE_IMPORT_FAILS"; exit 1; }\n' >.venv/bin/python
+        chmod +x .venv/bin/python ;;
 esac
 """
 
@@ -92,6 +95,7 @@ def checkout(tmp_path: Path) -> Checkout:
         "FAKE_UV_VERSION": "0.13.9",
         "FAKE_PYTHONS": "3.10",
         "FAKE_SYNC_FAILS": "",
+        "FAKE_IMPORT_FAILS": "",
         "FAKE_GLIBC": "2.36",
     }
     made = Checkout(root, commands, env)
@@ -196,6 +200,14 @@ def test_failing_uv_is_shown_and_leaves_no_stamp(checkout):
     result = checkout.setup(FAKE_SYNC_FAILS="no space left on device")
     assert result.returncode == 1
     assert "no space left on device" in result.stderr
+    assert not checkout.stamp.exists()
+
+
+def test_an_environment_that_cannot_import_tfx_is_shown_and_leaves_no_stamp(checkout):
+    result = checkout.setup(FAKE_IMPORT_FAILS="ImportError: libstdc++.so.6")
+    assert result.returncode == 1
+    assert "ImportError: libstdc++.so.6" in result.stderr
+    assert "TFX can't be imported" in result.stderr
     assert not checkout.stamp.exists()
 
 

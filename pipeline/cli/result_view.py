@@ -19,6 +19,10 @@ def print_result(console: Console, result: RunResult, config: PipelineConfig) ->
         console.print(per_class)
     if result.evaluation.slices:
         console.print(_slice_table(result, config))
+    for columns in config.evaluate.slices:
+        if not any(all(f"{column}=" in name for column in columns) for name in result.evaluation.slices):
+            # TFMA says nothing of a slice that no row belongs to.
+            console.print(f"[yellow]warning:[/] evaluate.slices: no row has {escape(' and '.join(columns))}")
     _print_freeze(console, result)
     if result.blessed:
         console.print("[bold green]blessed[/]: every threshold is met")
