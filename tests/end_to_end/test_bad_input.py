@@ -260,5 +260,5 @@ def test_the_command_exits_with_2(project: Project) -> None:
         "error: data.label: all 2 rows of train have the same 'label', 'pos'; a classifier needs at least two classes\n"
     )
     # Beam starts the components that wait for none in any order, so live_model may come before.
-    assert [line.strip() for line in done.stdout.splitlines()][-2:] == ["ExampleGen …", "✗ ExampleGen"]
+    assert [line.strip() for line in done.stdout.rstrip().splitlines()][-2:] == ["ExampleGen …", "✗ ExampleGen"]
     assert_nothing_made(project)
