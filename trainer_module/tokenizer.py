@@ -52,7 +52,8 @@ class HubTokenizer:
 
     def __init__(self, model: tf.Module) -> None:
         self._model = model
-        special = {name: int(value) for name, value in model.tokenize.get_special_tokens_dict().items()}
+        with tf.init_scope():  # in Transform this runs while a graph is traced, where an id has no value yet
+            special = {name: int(value) for name, value in model.tokenize.get_special_tokens_dict().items()}
         self.start = special["start_of_sequence_id"]
         self.separator = special["end_of_segment_id"]
 

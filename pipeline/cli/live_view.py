@@ -36,6 +36,9 @@ class LiveView(logging.Handler):
             TextColumn("{task.fields[metrics]}"),
             console=console,
             transient=True,
+            # Rich would bring back on a terminal what `Terminal.hide_noise` sends to the log.
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
         self._spinner: TaskID | None = None
         self._training: TaskID | None = None
