@@ -10,6 +10,7 @@ import tensorflow_hub as hub
 from trainer_module.errors import UserError
 from trainer_module.layout import EncoderLayout
 from trainer_module.saved_model_reader import SavedModelReader
+from trainer_module.settings import ModelSettings
 from trainer_module.variable_names import read_layout
 
 
@@ -46,6 +47,11 @@ class HubModel:
         # `do_lower_case` is a variable too, and a Hub layer lists it among its weights.
         self._saved = [variable for variable in self._reader.variables() if variable.dtype.is_floating]
         self.layout: EncoderLayout = read_layout([(v.name, v.shape) for v in self._saved], handle)
+
+    @classmethod
+    def from_settings(cls, settings: ModelSettings) -> "HubModel":
+        """The model that a configuration names, under the conditions that it sets."""
+        return cls(settings.hub, settings.hub_digest)
 
     @cached_property
     def digest(self) -> str:

@@ -47,6 +47,9 @@ class EncoderLayout:
         positions: Longest sequence the position embeddings allow; 0 when unknown.
         shared_blocks: Whether one block's weights serve all layers (ALBERT).
         variables: Embeddings first, then the blocks in numeric order, then the pooler.
+        layers: How often a block is applied: `blocks`, but more where one is shared; 0 when unknown.
+        standard: Whether these are exactly a BERT's variables (with ELECTRA's and ALBERT's projection), so that the
+            encoder can be rebuilt from them.
     """
 
     family: str
@@ -56,6 +59,8 @@ class EncoderLayout:
     positions: int
     shared_blocks: bool
     variables: tuple[HubVariable, ...]
+    layers: int = 0
+    standard: bool = True
 
     @property
     def parameters(self) -> int:

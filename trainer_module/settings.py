@@ -44,6 +44,8 @@ class ModelSettings(_Strict):
         vocab: A vocabulary file (one piece a line), for an encoder that brings none.
         lower_case: Whether `vocab` is uncased; default: what the encoder says of itself.
         dropout: Rate before the head, and inside the blocks that train.
+        allow_unsafe_ops: Load the model although its program holds operations that reach beyond its own weights.
+        hub_hosts: Where remote models may come from: host names, and schemes such as `gs://`.
     """
 
     hub: Annotated[str, Field(min_length=1)]
@@ -56,6 +58,8 @@ class ModelSettings(_Strict):
     vocab: str | None = None
     lower_case: bool | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    allow_unsafe_ops: bool = False
+    hub_hosts: list[Annotated[str, Field(min_length=1)]] = ["tfhub.dev", "kaggle.com", "www.kaggle.com", "gs://"]
 
     @field_validator("freeze", mode="before")
     @classmethod
@@ -73,6 +77,8 @@ class TrainSettings(_Strict):
         learning_rate: Peak of the schedule: linear warm-up, then linear decay to zero.
         warmup_fraction: Share of all steps that warms up.
         weight_decay: Decoupled (AdamW, Loshchilov & Hutter 2019); not on biases and layer norms.
+        layerwise_lr_decay: Each block's learning rate is this times that of the block above it; the top block's is
+            this times the head's (Clark et al. 2020, ELECTRA). Multiplies with the rules' `lr`.
         clip_norm: Largest global norm of the gradient; 0 turns clipping off.
         early_stopping_patience: Epochs without a better eval loss before stopping; none: never.
         seed: Of weight initialisation, shuffling and dropout.
@@ -84,6 +90,7 @@ class TrainSettings(_Strict):
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5e-5
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
+    layerwise_lr_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     clip_norm: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     early_stopping_patience: Annotated[int, Field(ge=1)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
@@ -92,6 +99,10 @@ class TrainSettings(_Strict):
 class BertSettings(ColumnSettings, ModelSettings, TrainSettings):
     """All of `custom_config["bert"]`.
 
+    Attributes:
+        freeze_plan: File of the plan that was made before the run (FreezePlanner's); where it is given, the Trainer
+            refuses to train by another plan or from another content of the Hub model.
+
     Example:
         >>> settings = BertSettings.from_custom_config({"bert": {
         ...     "hub": "models/bert", "freeze": [{"freeze": "encoder[:3]"}],
@@ -99,6 +110,8 @@ class BertSettings(ColumnSettings, ModelSettings, TrainSettings):
         >>> settings.max_tokens
         128
     """
+
+    freeze_plan: str | None = None
 
     @classmethod
     def from_custom_config(cls, custom_config: Mapping[str, Any] | None) -> "BertSettings":
@@ -136,6 +149,8 @@ class BertSettings(ColumnSettings, ModelSettings, TrainSettings):
         kept = {
             "hub",
             "hub_digest",
+            "hub_hosts",
+            "allow_unsafe_ops",
             "preprocess",
             "vocab",
             "lower_case",

@@ -41,7 +41,7 @@ def run_fn(fn_args: FnArgs) -> None:
     if fn_args.train_steps and settings.steps is None:
         settings = settings.model_copy(update={"steps": fn_args.train_steps})
     keras.utils.set_random_seed(settings.seed)
-    hub_model = HubModel(settings.hub, settings.hub_digest)
+    hub_model = HubModel.from_settings(settings)
     plan = plan_freeze(settings, hub_model)
     _log_plan(plan)
 

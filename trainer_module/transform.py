@@ -53,7 +53,7 @@ def _make_tokenizer(settings: BertSettings) -> Tokenizer:
         if not tf.io.gfile.exists(f"{path}/saved_model.pb"):
             raise UserError(f"model.preprocess: {path} is not a SavedModel; name a Hub preprocessing model's folder")
         return HubTokenizer(tft.make_and_track_object(lambda: tf.saved_model.load(path), name="preprocess"))
-    hub_model = HubModel(settings.hub, settings.hub_digest)
+    hub_model = HubModel.from_settings(settings)
     vocabulary = read_vocabulary(settings, hub_model)
     # Tracked by Transform, or the vocabulary would be read anew for every batch.
     return tft.make_and_track_object(lambda: WordPieceTokenizer(vocabulary), name="tokenizer")

@@ -27,7 +27,7 @@ def plan_command(
     from trainer_module.hub_model import HubModel
     from trainer_module.planning import plan_freeze
 
-    hub_model = HubModel(settings.hub, settings.hub_digest)
+    hub_model = HubModel.from_settings(settings)
     if config is None and hub_model.layout.positions:
         # Nobody asked for the default length, so it is no mistake that a small model doesn't allow it.
         tokens = min(settings.max_tokens, hub_model.layout.positions)

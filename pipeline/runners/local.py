@@ -50,7 +50,7 @@ def run_pipeline(
     """
     settings = config.bert_settings()
     _refuse_early(config)
-    hub_model = HubModel(settings.hub, settings.hub_digest)
+    hub_model = HubModel.from_settings(settings)
     plan_freeze(settings, hub_model)
     settings = settings.model_copy(update={"hub_digest": hub_model.digest})
 

@@ -1,10 +1,12 @@
 """The encoder that trains."""
 
+from collections.abc import Collection
+
 import tensorflow as tf
 import tf_keras as keras
 
 from trainer_module.encoder.embeddings import Embeddings
-from trainer_module.encoder.hub_weights import HubWeights
+from trainer_module.encoder.hub_weights import HubWeights, hub_name
 from trainer_module.encoder.math import ACTIVATIONS
 from trainer_module.encoder.pooler import Pooler
 from trainer_module.encoder.transformer_block import TransformerBlock
@@ -46,7 +48,15 @@ class BertEncoder(keras.layers.Layer):
         if self.pooler is not None:
             weights.append(self.pooler.hub_weights)
         variables = [variable for part in weights for variable in part.values()]
-        return {variable.name.removesuffix(":0"): variable for variable in variables}
+        return {hub_name(variable): variable for variable in variables}
+
+    def train_only(self, names: Collection[str]) -> None:
+        """From now on only these variables (Hub names) train: a part without one gets no dropout.
+
+        A `tf.function` that was traced before keeps what held then.
+        """
+        for part in (self.embeddings, *self.blocks):
+            part.train_only(names)
 
     def block_outputs(
         self, word_ids: tf.Tensor, mask: tf.Tensor, type_ids: tf.Tensor, training: bool = False

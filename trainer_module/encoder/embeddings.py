@@ -1,9 +1,11 @@
 """Word, position and segment embeddings."""
 
+from collections.abc import Collection
+
 import tensorflow as tf
 import tf_keras as keras
 
-from trainer_module.encoder.hub_weights import any_trains
+from trainer_module.encoder.hub_weights import hub_name
 from trainer_module.encoder.math import dense, layer_norm
 
 
@@ -21,7 +23,13 @@ class Embeddings(keras.layers.Layer):
         super().__init__(name="embeddings")
         self.hub_weights = weights
         self._epsilon = epsilon
-        self._dropout = dropout if any_trains(weights) else 0.0
+        self._rate = dropout
+        self.train_only({hub_name(variable) for variable in weights.values() if variable.trainable})
+
+    def train_only(self, names: Collection[str]) -> None:
+        """See `BertEncoder.train_only`."""
+        trains = any(hub_name(variable) in names for variable in self.hub_weights.values())
+        self._dropout = self._rate if trains else 0.0
 
     def call(self, word_ids: tf.Tensor, type_ids: tf.Tensor, training: bool = False) -> tf.Tensor:
         """

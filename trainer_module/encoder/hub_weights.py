@@ -40,6 +40,6 @@ class HubWeights:
         }
 
 
-def any_trains(weights: Mapping[str, tf.Variable]) -> bool:
-    """Whether any of these variables trains: a part without one is frozen and gets no dropout."""
-    return any(variable.trainable for variable in weights.values())
+def hub_name(variable: tf.Variable) -> str:
+    """A variable's name as the Hub model has it, without `:0`."""
+    return str(variable.name).removesuffix(":0")

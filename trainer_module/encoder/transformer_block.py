@@ -1,9 +1,11 @@
 """One block of a BERT: self-attention, then a two-layer feed-forward net, each with a residual and a layer norm."""
 
+from collections.abc import Collection
+
 import tensorflow as tf
 import tf_keras as keras
 
-from trainer_module.encoder.hub_weights import any_trains
+from trainer_module.encoder.hub_weights import hub_name
 from trainer_module.encoder.math import Activation, dense, layer_norm
 
 _MASKED = -1e9  # as the Model Garden has it; large enough that softmax gives exactly 0 in float32
@@ -32,7 +34,13 @@ class TransformerBlock(keras.layers.Layer):
         self.hub_weights = weights
         self._activation = activation
         self._epsilon = epsilon
-        self._dropout = dropout if any_trains(weights) else 0.0
+        self._rate = dropout
+        self.train_only({hub_name(variable) for variable in weights.values() if variable.trainable})
+
+    def train_only(self, names: Collection[str]) -> None:
+        """See `BertEncoder.train_only`."""
+        trains = any(hub_name(variable) in names for variable in self.hub_weights.values())
+        self._dropout = self._rate if trains else 0.0
 
     def call(self, states: tf.Tensor, mask: tf.Tensor, training: bool = False) -> tf.Tensor:
         """
