@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer_module.encoder import rebuild
+from trainer_module.encoder import CannotRebuild, rebuild
 from trainer_module.errors import UserError
 from trainer_module.hf_checkpoint import HfCheckpoint, read_hf_checkpoint
 from trainer_module.hub_export import DROPOUT, save_hub_encoder
@@ -81,7 +81,7 @@ def _check(folder: Path, source: Path, checkpoint: HfCheckpoint) -> float:
     """Reads the SavedModel as any user of it does; returns by how much the rebuilt encoder differs."""
     try:
         return rebuild(HubModel(str(folder)), lambda name: True, DROPOUT).largest_difference
-    except UserError as error:
+    except (UserError, CannotRebuild) as error:
         raise UserError(
             f"{source}: the converted encoder can't be trained in parts, so it was not written (activation "
             f"{checkpoint.activation}, layer_norm_eps {checkpoint.epsilon:g}): {error}"

@@ -1,15 +1,17 @@
 """A TF-Hub encoder as the source of weights, vocabulary, casing and architecture."""
 
 import os
-from functools import cached_property
+from functools import cached_property, reduce
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_hub as hub
 
 from trainer_module.errors import UserError
+from trainer_module.hub_interface import ENCODER_INPUTS, HubInterface
 from trainer_module.layout import EncoderLayout
-from trainer_module.saved_model_reader import SavedModelReader
+from trainer_module.saved_model_reader import SavedModelReader, SavedVariable
 from trainer_module.settings import ModelSettings
 from trainer_module.variable_names import read_layout
 
@@ -24,6 +26,7 @@ class HubModel:
     Attributes:
         handle: As given.
         path: Where the SavedModel lies; for a remote handle, TF-Hub's cache.
+        interface: Where in the SavedModel the encoder is, and how it is called.
         layout: Its variables and architecture.
 
     Raises:
@@ -44,9 +47,15 @@ class HubModel:
                 f"model.hub_digest: {handle} has changed: it is {self.digest}, not {expected_digest}; "
                 "fetch the model you meant, or put the new digest in the config"
             )
+        self.interface = self._find_encoder()
         # `do_lower_case` is a variable too, and a Hub layer lists it among its weights.
-        self._saved = [variable for variable in self._reader.variables() if variable.dtype.is_floating]
-        self.layout: EncoderLayout = read_layout([(v.name, v.shape) for v in self._saved], handle)
+        self._saved = _weights(self._reader, self.interface)
+        self.layout: EncoderLayout = read_layout(
+            [(variable.name, variable.shape) for variable in self._saved],
+            handle,
+            hidden=self.interface.hidden,
+            layers=self.interface.layers,
+        )
 
     @classmethod
     def from_settings(cls, settings: ModelSettings) -> "HubModel":
@@ -66,17 +75,50 @@ class HubModel:
     @property
     def vocab_path(self) -> str | None:
         """The word-piece vocabulary file, one piece a line, where the model brings one."""
-        return self._reader.root_asset("vocab_file")
+        return next(filter(None, (self._reader.asset_of(node, "vocab_file") for node in self._nodes)), None)
 
     @property
     def lower_case(self) -> bool | None:
         """Whether the vocabulary is uncased; None when the model doesn't say."""
-        flag = self._reader.root_variable("do_lower_case")
-        return None if flag is None else bool(flag)
+        flags = (self._reader.variable_of(node, "do_lower_case") for node in self._nodes)
+        return next((bool(flag) for flag in flags if flag is not None), None)
 
-    def load(self) -> tf.Module:
-        """Loads the SavedModel as a callable: this runs its program."""
-        return tf.saved_model.load(self.path)
+    def load(self) -> Any:
+        """Loads the SavedModel and gives its encoder, a callable: this runs its program."""
+        return reduce(getattr, self.interface.path, tf.saved_model.load(self.path))
+
+    @property
+    def _nodes(self) -> list[int]:
+        """Where a vocabulary may hang: on the encoder, on the model around it, or on what the encoder wraps."""
+        return [self.interface.node, 0, *self._reader.below(self.interface.node)]
+
+    def _find_encoder(self) -> HubInterface:
+        encoders = self._reader.encoders()
+        if not encoders:
+            variables = self._reader.variables()
+            shown = ", ".join(variable.name for variable in variables[:4]) or "none"
+            raise UserError(
+                f"model.hub: {self.handle} is a SavedModel but not a BERT encoder: nothing in it takes "
+                f"{', '.join(ENCODER_INPUTS)} and gives a sequence output (the first of its {len(variables)} "
+                f"variables are: {shown}); give a TF2 encoder, or a model that holds one as a layer"
+            )
+        chosen = encoders[0]
+        names = {variable.checkpoint_key for variable in _weights(self._reader, chosen)}
+        for other in encoders[1:]:
+            if not {variable.checkpoint_key for variable in _weights(self._reader, other)} <= names:
+                raise UserError(
+                    f"model.hub: {self.handle} holds several encoders ({_dotted(chosen)}, {_dotted(other)}); "
+                    "save the one you mean as a SavedModel of its own"
+                )
+        return chosen
+
+
+def _weights(reader: SavedModelReader, encoder: HubInterface) -> list[SavedVariable]:
+    return [variable for variable in reader.variables(encoder.node) if variable.dtype.is_floating]
+
+
+def _dotted(encoder: HubInterface) -> str:
+    return ".".join(encoder.path) or "the model itself"
 
 
 def _resolve(handle: str) -> str:

@@ -8,6 +8,9 @@ ENCODER = "encoder"
 POOLER = "pooler"
 OTHER = "other"
 
+WORD_EMBEDDINGS = "word/embeddings"
+"""The role of the table with one row per piece of the vocabulary."""
+
 
 def block_name(index: int) -> str:
     """The name of transformer block `index` (zero-based), as rules, plans and reports write it."""
@@ -48,8 +51,8 @@ class EncoderLayout:
         shared_blocks: Whether one block's weights serve all layers (ALBERT).
         variables: Embeddings first, then the blocks in numeric order, then the pooler.
         layers: How often a block is applied: `blocks`, but more where one is shared; 0 when unknown.
-        standard: Whether these are exactly a BERT's variables (with ELECTRA's and ALBERT's projection), so that the
-            encoder can be rebuilt from them.
+        deviation: Why these aren't exactly a BERT's variables (ELECTRA's and ALBERT's count as such), so that the
+            encoder can't be rebuilt from them; empty when they are.
     """
 
     family: str
@@ -60,7 +63,12 @@ class EncoderLayout:
     shared_blocks: bool
     variables: tuple[HubVariable, ...]
     layers: int = 0
-    standard: bool = True
+    deviation: str = ""
+
+    @property
+    def words(self) -> int:
+        """Number of word embeddings; 0 when unknown."""
+        return next((v.shape[0] for v in self.in_block(EMBEDDINGS) if v.role == WORD_EMBEDDINGS), 0)
 
     @property
     def parameters(self) -> int:

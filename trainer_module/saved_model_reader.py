@@ -15,6 +15,7 @@ from tensorflow.core.protobuf import (
 )
 
 from trainer_module.errors import UserError
+from trainer_module.hub_interface import HubInterface, find_encoders
 
 _OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
@@ -48,34 +49,49 @@ class SavedModelReader:
             graph.ParseFromString(self._checkpoint.get_tensor(_OBJECT_GRAPH_KEY))
         self._checkpoint_keys = dict(_pair_checkpoint_keys(self._objects, graph))
 
-    def variables(self) -> list[SavedVariable]:
-        """The root's own list of variables where it has one (a Hub layer's), else all of them."""
-        listed = self._child(0, "variables")
+    def encoders(self) -> list[HubInterface]:
+        """The objects that are called like a BERT encoder; see `find_encoders`."""
+        return find_encoders(self._objects)
+
+    def variables(self, node: int = 0) -> list[SavedVariable]:
+        """An object's own list of variables where it has one (a Hub layer's), else all that hang on it."""
+        listed = self._child(node, "variables")
         if listed is not None:
             nodes = [child.node_id for child in self._objects.nodes[listed].children]
         else:
-            nodes = list(range(len(self._objects.nodes)))
-        return [self._variable(node) for node in nodes if node in self._checkpoint_keys]
+            nodes = self.below(node)
+        return [self._variable(each) for each in nodes if each in self._checkpoint_keys]
 
     def value(self, variable: SavedVariable) -> np.ndarray:
         """The variable's value, from the checkpoint."""
         with self._refusing_damage():
             return np.asarray(self._checkpoint.get_tensor(variable.checkpoint_key))
 
-    def root_variable(self, attribute: str) -> np.ndarray | None:
-        """The value of the variable that the root object holds as `attribute`, if it does."""
-        node = self._child(0, attribute)
-        if node is None or node not in self._checkpoint_keys:
+    def variable_of(self, node: int, attribute: str) -> np.ndarray | None:
+        """The value of the variable that an object holds as `attribute`, if it does."""
+        held = self._child(node, attribute)
+        if held is None or held not in self._checkpoint_keys:
             return None
-        return self.value(self._variable(node))
+        return self.value(self._variable(held))
 
-    def root_asset(self, attribute: str) -> str | None:
-        """The path of the asset file that the root object holds as `attribute`, if it does."""
-        node = self._child(0, attribute)
-        if node is None or self._objects.nodes[node].WhichOneof("kind") != "asset":
+    def asset_of(self, node: int, attribute: str) -> str | None:
+        """The path of the asset file that an object holds as `attribute`, if it does."""
+        held = self._child(node, attribute)
+        if held is None or self._objects.nodes[held].WhichOneof("kind") != "asset":
             return None
-        asset = self._meta_graph.asset_file_def[self._objects.nodes[node].asset.asset_file_def_index]
+        asset = self._meta_graph.asset_file_def[self._objects.nodes[held].asset.asset_file_def_index]
         return os.path.join(self.path, "assets", asset.filename)
+
+    def below(self, node: int) -> list[int]:
+        """An object and all that hang on it, by their numbers."""
+        seen = {node}
+        queue = [node]
+        while queue:
+            for child in self._objects.nodes[queue.pop()].children:
+                if child.node_id not in seen:
+                    seen.add(child.node_id)
+                    queue.append(child.node_id)
+        return sorted(seen)
 
     def digest(self) -> str:
         """`sha256:…` over the program, variables and assets: equal exactly when the content is."""

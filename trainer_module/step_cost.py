@@ -6,7 +6,7 @@ from trainer_module.freeze_plan import FreezePlan
 from trainer_module.layout import ENCODER, OTHER, POOLER, EncoderLayout, HubVariable
 
 
-def saved_share(layout: EncoderLayout, plan: FreezePlan, tokens: int) -> float:
+def saved_share(layout: EncoderLayout, plan: FreezePlan, tokens: int, epoch: int | None = None) -> float:
     """The share of a training step's multiplications that the plan saves, against nothing frozen.
 
     Counts matrix products, attention's included; table lookups, norms and softmax are next to nothing. Each
@@ -19,6 +19,7 @@ def saved_share(layout: EncoderLayout, plan: FreezePlan, tokens: int) -> float:
 
     Args:
         tokens: Length of a sequence; `max_tokens` gives the upper end, where attention weighs most.
+        epoch: Zero-based; which step it is about, where the plan unfreezes gradually. Default: the last ones.
 
     Returns:
         0 when everything trains, up to 2/3 when nothing does.
@@ -27,16 +28,22 @@ def saved_share(layout: EncoderLayout, plan: FreezePlan, tokens: int) -> float:
     order = {block.name: position for position, block in enumerate(plan.blocks())} | {OTHER: -1}
     unused = {variable.name for variable in plan.variables if variable.unused}
     used = [variable for variable in layout.variables if variable.name not in unused]
-    lowest = min((order[v.block] for v in used if plan.is_trainable(v.name)), default=len(order))
+    training = plan.trains_in(plan.stages[-1] if epoch is None else epoch)
+    lowest = min((order[v.block] for v in used if v.name in training), default=len(order))
+
+    def repeats(block: str) -> int:
+        """How often a block is applied: more than once where all layers share it."""
+        return layout.layers if layout.shared_blocks and block == ENCODER else 1
+
     full = spent = 0
     for variable in used:
-        product = _product_cost(variable, tokens)
+        product = _product_cost(variable, tokens) * repeats(variable.block)
         needs_input_gradient = order[variable.block] >= lowest
         full += 3 * product
-        spent += product * (1 + needs_input_gradient + plan.is_trainable(variable.name))
+        spent += product * (1 + needs_input_gradient + (variable.name in training))
     for block in {variable.block for variable in used if variable.block.startswith(ENCODER)}:
         # Both factors of an attention product are activations: two gradients of inputs, none of weights.
-        product = _attention_cost(layout.hidden, tokens)
+        product = _attention_cost(layout.hidden, tokens) * repeats(block)
         full += 3 * product
         spent += product * (1 + 2 * (order[block] >= lowest))
     return 1 - spent / full if full else 0.0

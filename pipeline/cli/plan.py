@@ -1,5 +1,6 @@
 """`permafrost plan`: what the freeze rules do to a model."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def plan_command(
     settings = _settings(config, overrides, hub, rules)
     terminal = Terminal.open()
     terminal.hide_noise()
+    from trainer_module.encoder import make_encoder
     from trainer_module.hub_model import HubModel
     from trainer_module.planning import plan_freeze
 
@@ -33,11 +35,28 @@ def plan_command(
         tokens = min(settings.max_tokens, hub_model.layout.positions)
         settings = settings.model_copy(update={"max_tokens": tokens})
     plan = plan_freeze(settings, hub_model)
+    made = make_encoder(hub_model, plan.is_trainable, settings.dropout)
     if as_json:
-        terminal.out.print(plan.to_json(indent=None), markup=False, soft_wrap=True)
-    else:
-        print_plan(terminal.out, plan, hub_model.layout, settings.max_tokens)
-        terminal.out.print(f"model: {hub_model.handle}\ndigest: {hub_model.digest}", markup=False, soft_wrap=True)
+        encoder = {
+            "heads": hub_model.layout.heads,
+            "layers": hub_model.layout.layers,
+            "positions": hub_model.layout.positions,
+            "lower_case": hub_model.lower_case,
+            "rebuilt": made.rebuilt,
+            "largest_difference": made.largest_difference,
+        }
+        text = json.dumps({**plan.model_dump(mode="json"), "encoder": encoder})
+        terminal.out.print(text, markup=False, soft_wrap=True)
+        return
+    print_plan(terminal.out, plan, hub_model.layout, settings.max_tokens)
+    casing = {True: "uncased", False: "cased", None: "casing not said"}[hub_model.lower_case]
+    facts = {
+        "model": f"{hub_model.handle}, {casing}",
+        "encoder": made.description,
+        "digest": hub_model.digest,
+    }
+    for name, fact in facts.items():
+        terminal.out.print(f"{name:<9} {fact}", markup=False, soft_wrap=True)
 
 
 def _settings(config: Path | None, overrides: Sequence[str], hub: str | None, rules: Sequence[str]) -> ModelSettings:

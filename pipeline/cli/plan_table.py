@@ -7,7 +7,8 @@ from trainer_module.freeze_plan import FreezePlan
 from trainer_module.layout import EncoderLayout
 from trainer_module.step_cost import saved_share
 
-_STYLES = {"frozen": "cyan", "partly frozen": "cyan", "trains": "green", "unused": "dim"}
+_STYLES = {"frozen": "cyan", "partly": "cyan", "trains": "green", "unused": "dim"}
+"""By the first word of a part's state."""
 
 
 def print_plan(console: Console, plan: FreezePlan, layout: EncoderLayout, tokens: int) -> None:
@@ -20,7 +21,7 @@ def print_plan(console: Console, plan: FreezePlan, layout: EncoderLayout, tokens
         tokens: Length of a sequence, for the arithmetic.
     """
     table = Table(
-        title=f"{plan.model.family}: {plan.model.blocks} blocks, width {plan.model.hidden}, {layout.heads} heads",
+        title=f"{layout.family}: {_depth(layout)}, width {layout.hidden}, {layout.heads or 'unknown'} heads",
         title_justify="left",
     )
     table.add_column("part")
@@ -34,7 +35,7 @@ def print_plan(console: Console, plan: FreezePlan, layout: EncoderLayout, tokens
             block.name,
             f"{block.parameters:,}",
             f"{block.frozen_params / block.parameters:.0%}",
-            f"[{_STYLES[block.state]}]{block.state}[/]",
+            f"[{_STYLES[block.state.split()[0]]}]{block.state}[/]",
             "\n".join(deciding).replace("[", r"\[") or "no rule: trains",
         )
     console.print(table)
@@ -42,5 +43,15 @@ def print_plan(console: Console, plan: FreezePlan, layout: EncoderLayout, tokens
     unused = f" ({plan.unused_params:,} of them unused by the head)" if plan.unused_params else ""
     console.print(f"frozen    {plan.frozen_params:>13,}  {plan.frozen_params / total:6.1%}{unused}")
     console.print(f"trainable {plan.trainable_params:>13,}  {plan.trainable_params / total:6.1%}, and the task head")
-    share = saved_share(layout, plan, tokens)
-    console.print(f"saves {share:.0%} of a training step's arithmetic at {tokens} tokens")
+    for stage in plan.stages:
+        share = saved_share(layout, plan, tokens, stage)
+        since = f", from epoch {stage + 1} on" if len(plan.stages) > 1 else ""
+        console.print(f"saves {share:.0%} of a training step's arithmetic at {tokens} tokens{since}")
+
+
+def _depth(layout: EncoderLayout) -> str:
+    if layout.shared_blocks:
+        return f"{layout.layers} layers that share one block"
+    if layout.blocks:
+        return f"{layout.blocks} blocks"
+    return f"{layout.layers or 'an unknown number of'} layers, not told apart by their names"

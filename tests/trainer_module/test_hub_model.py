@@ -99,12 +99,95 @@ def test_a_handle_that_cannot_be_fetched_is_refused() -> None:
 
 def test_a_preprocessing_model_is_refused(hub_model: Callable[[str], Path]) -> None:
     path = hub_model("bert_preprocess")
-    assert refusal(path).startswith(f"model.hub: {path} is a SavedModel but not a BERT encoder: expected word embed")
-
-
-@pytest.mark.parametrize("name", ["albert_L-4_H-32", "mobilebert_L-3"])
-def test_families_that_cannot_be_rebuilt_yet_are_refused(hub_model: Callable[[str], Path], name: str) -> None:
-    path = hub_model(name)
     message = refusal(path)
-    assert message.startswith(f"model.hub: {path} is a SavedModel but not a BERT encoder")
-    assert "numbered transformer blocks" in message
+    assert message.startswith(f"model.hub: {path} is a SavedModel but not a BERT encoder: nothing in it takes input_wo")
+    assert message.endswith("give a TF2 encoder, or a model that holds one as a layer")
+
+
+def test_an_albert_is_one_block_for_all_layers(hub_model: Callable[[str], Path]) -> None:
+    layout = HubModel(str(hub_model("albert_L-4_H-32"))).layout
+    assert (layout.family, layout.blocks, layout.layers, layout.shared_blocks) == ("albert", 0, 4, True)
+    assert (layout.hidden, layout.heads, layout.words, layout.deviation) == (32, 2, 1709, "")
+    assert {block: len(layout.in_block(block)) for block in ("embeddings", "encoder", "pooler")} == {
+        "embeddings": 7,
+        "encoder": 16,
+        "pooler": 2,
+    }
+
+
+def test_the_blocks_of_a_mobilebert_are_told_apart(hub_model: Callable[[str], Path]) -> None:
+    model = HubModel(str(hub_model("mobilebert_L-3")))
+    layout = model.layout
+    assert (layout.family, layout.blocks, layout.layers, layout.hidden, layout.heads) == ("mobilebert", 3, 3, 32, 2)
+    assert layout.deviation.startswith("it has variables that no BERT has, such as mobile_bert_embedding_1/")
+    parts = {block: len(layout.in_block(block)) for block in dict.fromkeys(v.block for v in layout.variables)}
+    assert parts == {"embeddings": 7, "encoder[0]": 34, "encoder[1]": 34, "encoder[2]": 34, "pooler": 2}
+    assert model.lower_case is True
+
+
+class Resaved:
+    """Fine-tuned models around the tiny encoder, saved by Keras."""
+
+    def __init__(self, tiny_hub: Path, folder: Path) -> None:
+        import tensorflow as tf
+        import tensorflow_hub as hub
+        import tf_keras as keras
+
+        self.folder = folder
+        names = ("input_word_ids", "input_mask", "input_type_ids")
+        for name, length in {"any_length": None, "length_12": 12}.items():
+            inputs = {key: keras.Input((length,), dtype=tf.int32, name=key) for key in names}
+            encoder = hub.KerasLayer(str(tiny_hub), trainable=True, name="my_encoder")
+            answer = keras.layers.Dense(2, name="answer")(encoder(inputs)["pooled_output"])
+            model = keras.Model(inputs, answer)
+            model.compile("adam", "mse")
+            batch = {key: np.ones((2, length or 8), np.int32) for key in names}
+            model.fit(batch, np.zeros((2, 2), np.float32), verbose=0)
+            model.save(str(folder / name), save_format="tf")
+
+    def model(self, name: str) -> HubModel:
+        return HubModel(str(self.folder / name))
+
+
+@pytest.fixture(scope="module")
+def resaved(tiny_hub: Path, tmp_path_factory: pytest.TempPathFactory) -> Resaved:
+    return Resaved(tiny_hub, tmp_path_factory.mktemp("resaved"))
+
+
+@pytest.mark.slow
+def test_the_encoder_inside_a_fine_tuned_keras_model_is_found(resaved: Resaved, tiny_model: HubModel) -> None:
+    model = resaved.model("any_length")
+    assert model.interface.path == ("layer_with_weights-0",)
+    assert model.interface.sequence_length == 0
+    assert model.layout == tiny_model.layout  # without the head's and the optimizer's variables
+    moved = [name for name, value in model.weights.items() if (value != tiny_model.weights[name]).any()]
+    assert moved  # it is the fine-tuned one
+    assert model.lower_case is True
+    assert Path(model.vocab_path or "").read_bytes() == Path(tiny_model.vocab_path or "").read_bytes()
+
+
+@pytest.mark.slow
+def test_the_encoder_is_taken_where_it_reads_texts_of_any_length(resaved: Resaved) -> None:
+    model = resaved.model("length_12")
+    assert model.interface.path == ("layer_with_weights-0", "_func")
+    assert model.interface.sequence_length == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["any_length", "length_12"])
+def test_a_fine_tuned_keras_models_encoder_is_rebuilt(resaved: Resaved, name: str) -> None:
+    from trainer_module.encoder import rebuild
+
+    assert rebuild(resaved.model(name), lambda name: True, dropout=0.1).largest_difference <= 1e-5
+
+
+def test_several_encoders_in_one_model_are_refused(tiny_hub: Path, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    root = tf.train.Checkpoint()
+    root.left, root.right = (tf.saved_model.load(str(tiny_hub)) for _ in range(2))
+    tf.saved_model.save(root, str(tmp_path / "towers"))
+    assert refusal(tmp_path / "towers") == (
+        f"model.hub: {tmp_path}/towers holds several encoders (left, right); save the one you mean as a SavedModel "
+        "of its own"
+    )

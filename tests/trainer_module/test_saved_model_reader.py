@@ -73,14 +73,27 @@ def test_without_a_list_of_its_own_the_root_has_all_variables(tmp_path: Path) ->
     assert {v.name: reader.value(v).tolist() for v in reader.variables()} == {"left": [1.0, 2.0], "right": [[3]]}
 
 
-def test_the_roots_attributes_are_found_by_name(tiny_hub: Path) -> None:
+def test_an_object_inside_has_its_own_variables_and_attributes(tmp_path: Path) -> None:
+    root = tf.Module()
+    root.before = tf.Variable(1.0, name="before")
+    root.child = tf.Module()
+    root.child.leaf = tf.Variable([3.0], name="leaf")
+    tf.saved_model.save(root, str(tmp_path))
+    reader = SavedModelReader(str(tmp_path))
+    child = next(node for node in reader.below(0) if node and reader.variable_of(node, "leaf") is not None)
+    assert [variable.name for variable in reader.variables(child)] == ["leaf"]
+    assert set(reader.below(child)) < set(reader.below(0))
+    assert reader.variable_of(child, "before") is None
+
+
+def test_an_objects_attributes_are_found_by_name(tiny_hub: Path) -> None:
     reader = SavedModelReader(str(tiny_hub))
-    assert reader.root_variable("do_lower_case") == np.array(True)
-    assert reader.root_asset("vocab_file") == str(tiny_hub / "assets" / "vocab.txt")
-    assert reader.root_variable("no_such_thing") is None
-    assert reader.root_asset("no_such_thing") is None
-    assert reader.root_variable("vocab_file") is None
-    assert reader.root_asset("do_lower_case") is None
+    assert reader.variable_of(0, "do_lower_case") == np.array(True)
+    assert reader.asset_of(0, "vocab_file") == str(tiny_hub / "assets" / "vocab.txt")
+    assert reader.variable_of(0, "no_such_thing") is None
+    assert reader.asset_of(0, "no_such_thing") is None
+    assert reader.variable_of(0, "vocab_file") is None
+    assert reader.asset_of(0, "do_lower_case") is None
 
 
 def test_the_digest_is_that_of_the_content_wherever_it_lies(tiny_hub: Path, copy: Path) -> None:

@@ -10,7 +10,8 @@ from trainer_module.encoder.hub_weights import HubWeights, hub_name
 from trainer_module.encoder.math import ACTIVATIONS
 from trainer_module.encoder.pooler import Pooler
 from trainer_module.encoder.transformer_block import TransformerBlock
-from trainer_module.layout import EMBEDDINGS, POOLER, EncoderLayout, block_name
+from trainer_module.hub_interface import ENCODER_INPUTS
+from trainer_module.layout import EMBEDDINGS, ENCODER, POOLER, EncoderLayout, block_name
 
 
 class BertEncoder(keras.layers.Layer):
@@ -34,12 +35,20 @@ class BertEncoder(keras.layers.Layer):
         dropout: float = 0.1,
     ) -> None:
         super().__init__(name="encoder")
-        self.embeddings = Embeddings(weights.of_block(EMBEDDINGS), epsilon, dropout)
-        self.blocks = [
-            TransformerBlock(index, weights.of_block(block_name(index)), ACTIVATIONS[activation], epsilon, dropout)
-            for index in range(layout.blocks)
-        ]
+        self.embeddings = Embeddings(weights.of_block(EMBEDDINGS), dropout)
+        names = [ENCODER] if layout.shared_blocks else [block_name(index) for index in range(layout.blocks)]
+        self.blocks = [TransformerBlock(index, weights.of_block(name), dropout) for index, name in enumerate(names)]
         self.pooler = Pooler(weights.of_block(POOLER)) if layout.in_block(POOLER) else None
+        # ALBERT applies its one block many times (Lan et al. 2020).
+        self._repeats = layout.layers if layout.shared_blocks else 1
+        self.compute_with(activation, epsilon)
+
+    def compute_with(self, activation: str, epsilon: float) -> None:
+        """Sets what a SavedModel's variables don't tell: a key of `ACTIVATIONS`, and the layer norms' epsilon."""
+        self.embeddings.epsilon = epsilon
+        for block in self.blocks:
+            block.activation = ACTIVATIONS[activation]
+            block.epsilon = epsilon
 
     @property
     def hub_variables(self) -> dict[str, tf.Variable]:
@@ -70,20 +79,19 @@ class BertEncoder(keras.layers.Layer):
             training: Whether dropout applies.
 
         Returns:
-            One `[batch, seq, hidden]` float32 tensor per block.
+            One `[batch, seq, hidden]` float32 tensor per layer.
         """
         states = self.embeddings(word_ids, type_ids, training=training)
         outputs = []
-        for block in self.blocks:
+        for block in self.blocks * self._repeats:
             states = block(states, mask, training=training)
             outputs.append(states)
         return outputs
 
-    def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """The last block's output, `[batch, seq, hidden]` float32, for a dict of a Hub encoder's three inputs."""
-        return self.block_outputs(inputs["input_word_ids"], inputs["input_mask"], inputs["input_type_ids"], training)[
-            -1
-        ]
+    def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
+        """A Hub encoder's outputs for its three inputs: `sequence_output` and `pooled_output`; see `Encoder`."""
+        states = self.block_outputs(*(inputs[name] for name in ENCODER_INPUTS), training=training)[-1]
+        return {"sequence_output": states, "pooled_output": self.pool(states)}
 
     def pool(self, states: tf.Tensor) -> tf.Tensor:
         """The Hub model's `pooled_output`, `[batch, hidden]`, from the last block's output."""

@@ -15,14 +15,17 @@ class Embeddings(keras.layers.Layer):
     Args:
         weights: By role, as in `variable_names`; `projection/*` only where the embeddings are narrower than the
             blocks (ELECTRA).
-        epsilon: Of the layer norm.
         dropout: Rate after the layer norm, when anything here trains.
+
+    Attributes:
+        epsilon: Of the layer norm.
     """
 
-    def __init__(self, weights: dict[str, tf.Variable], epsilon: float, dropout: float) -> None:
+    epsilon: float
+
+    def __init__(self, weights: dict[str, tf.Variable], dropout: float) -> None:
         super().__init__(name="embeddings")
         self.hub_weights = weights
-        self._epsilon = epsilon
         self._rate = dropout
         self.train_only({hub_name(variable) for variable in weights.values() if variable.trainable})
 
@@ -45,7 +48,7 @@ class Embeddings(keras.layers.Layer):
         states = tf.gather(weights["word/embeddings"], word_ids)
         states += weights["position/embeddings"][: tf.shape(word_ids)[1]]
         states += tf.gather(weights["type/embeddings"], type_ids)
-        states = layer_norm(states, weights["layer_norm/gamma"], weights["layer_norm/beta"], self._epsilon)
+        states = layer_norm(states, weights["layer_norm/gamma"], weights["layer_norm/beta"], self.epsilon)
         if training and self._dropout:
             states = tf.nn.dropout(states, self._dropout)
         if "projection/kernel" in weights:

@@ -1,6 +1,5 @@
 """Rebuilds a Hub encoder and proves by a probe that it computes what the SavedModel computes."""
 
-import logging
 import math
 from dataclasses import dataclass
 from itertools import product
@@ -9,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from trainer_module.encoder.bert_encoder import BertEncoder
+from trainer_module.encoder.hub_call import call_hub_encoder
 from trainer_module.encoder.hub_weights import HubWeights, IsTrainable
 from trainer_module.encoder.math import ACTIVATIONS
-from trainer_module.encoder.probe import probe_batch, run_saved_model
-from trainer_module.errors import UserError
+from trainer_module.encoder.probe import probe_batch
 from trainer_module.hub_model import HubModel
 
 TOLERANCE = 1e-4
@@ -21,7 +20,9 @@ TOLERANCE = 1e-4
 _GOOD = 1e-5
 _EPSILONS = (1e-12, 1e-6, 1e-5, 1e-3)
 
-_log = logging.getLogger("permafrost.encoder")
+
+class CannotRebuild(Exception):
+    """The SavedModel isn't a standard BERT, or a BERT's variables don't give its outputs. The message says which."""
 
 
 @dataclass(frozen=True)
@@ -48,38 +49,42 @@ def rebuild(hub_model: HubModel, is_trainable: IsTrainable, dropout: float) -> R
     usual epsilon first, the rest only if no activation fits with it.
 
     Raises:
-        UserError: No candidate agrees within `TOLERANCE`.
+        CannotRebuild: Its variables aren't a BERT's, or no candidate agrees within `TOLERANCE`.
     """
+    if hub_model.layout.deviation:
+        raise CannotRebuild(f"not a standard BERT: {hub_model.layout.deviation}")
     batch = probe_batch(hub_model.layout)
-    expected = run_saved_model(hub_model.load(), batch)
+    expected = {
+        name: output.numpy() for name, output in call_hub_encoder(hub_model.load(), hub_model.interface, batch).items()
+    }
+    encoder = BertEncoder(
+        hub_model.layout, HubWeights(hub_model.layout, hub_model.weights, is_trainable), dropout=dropout
+    )
     best: tuple[float, str, float] | None = None
     for epsilon, activation in product(_EPSILONS, ACTIVATIONS):
         if best is not None and best[0] <= _GOOD and epsilon != best[2]:
             break
-        frozen = HubWeights(hub_model.layout, hub_model.weights, lambda name: False)
-        candidate = BertEncoder(hub_model.layout, frozen, activation=activation, epsilon=epsilon, dropout=0.0)
-        difference = _largest_difference(candidate, batch, expected)
+        encoder.compute_with(activation, epsilon)
+        difference = _largest_difference(encoder, batch, expected)
         if best is None or math.isnan(best[0]) or difference < best[0]:
             best = (difference, activation, epsilon)
     assert best is not None
     difference, activation, epsilon = best
     if not difference <= TOLERANCE:  # NaN isn't
-        raise UserError(
-            f"model.hub: {hub_model.handle} has a BERT's variables but not its outputs: a probe batch differs by "
-            f"{difference:.2g} (at most {TOLERANCE:g} is trusted); this encoder can't be rebuilt"
+        raise CannotRebuild(
+            f"a BERT's variables but not its outputs: a probe batch differs by {difference:.2g} "
+            f"(at most {TOLERANCE:g} is trusted)"
         )
-    _log.info("rebuilt %s: %s, epsilon %g, probe differs by %.2g", hub_model.handle, activation, epsilon, difference)
-    weights = HubWeights(hub_model.layout, hub_model.weights, is_trainable)
-    encoder = BertEncoder(hub_model.layout, weights, activation=activation, epsilon=epsilon, dropout=dropout)
+    encoder.compute_with(activation, epsilon)
     return Rebuilt(encoder, activation, epsilon, difference)
 
 
 def _largest_difference(encoder: BertEncoder, batch: dict[str, tf.Tensor], expected: dict[str, np.ndarray]) -> float:
-    states = encoder(batch)
+    outputs = encoder(batch)
     tokens = batch["input_mask"].numpy().astype(bool)
     # A padded position's state is never read, and families differ in what they put there.
-    sequence = np.abs(states.numpy() - expected["sequence_output"])[tokens].max()
+    sequence = np.abs(outputs["sequence_output"].numpy() - expected["sequence_output"])[tokens].max()
     if encoder.pooler is None:
         return float(sequence)
-    pooled = np.abs(encoder.pool(states).numpy() - expected["pooled_output"]).max()
+    pooled = np.abs(outputs["pooled_output"].numpy() - expected["pooled_output"]).max()
     return float(np.maximum(sequence, pooled))  # NaN if either is

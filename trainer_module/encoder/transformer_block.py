@@ -17,23 +17,19 @@ class TransformerBlock(keras.layers.Layer):
     Args:
         index: Zero-based position in the encoder.
         weights: By role, as in `variable_names.BLOCK_ROLES`.
+        dropout: Rate on attention weights and on both residual branches, when anything here trains.
+
+    Attributes:
         activation: Of the feed-forward net.
         epsilon: Of both layer norms.
-        dropout: Rate on attention weights and on both residual branches, when anything here trains.
     """
 
-    def __init__(
-        self,
-        index: int,
-        weights: dict[str, tf.Variable],
-        activation: Activation,
-        epsilon: float,
-        dropout: float,
-    ) -> None:
+    activation: Activation
+    epsilon: float
+
+    def __init__(self, index: int, weights: dict[str, tf.Variable], dropout: float) -> None:
         super().__init__(name=f"block_{index}")
         self.hub_weights = weights
-        self._activation = activation
-        self._epsilon = epsilon
         self._rate = dropout
         self.train_only({hub_name(variable) for variable in weights.values() if variable.trainable})
 
@@ -54,7 +50,7 @@ class TransformerBlock(keras.layers.Layer):
         """
         attended = self._drop(self._attend(states, mask, training), training)
         states = self._norm(states + attended, "self_attention_layer_norm")
-        inner = self._activation(self._dense(states, "intermediate"))
+        inner = self.activation(self._dense(states, "intermediate"))
         output = self._drop(self._dense(inner, "output"), training)
         return self._norm(states + output, "output_layer_norm")
 
@@ -88,7 +84,7 @@ class TransformerBlock(keras.layers.Layer):
         return dense(x, self.hub_weights[f"{name}/kernel"], self.hub_weights[f"{name}/bias"])
 
     def _norm(self, x: tf.Tensor, name: str) -> tf.Tensor:
-        return layer_norm(x, self.hub_weights[f"{name}/gamma"], self.hub_weights[f"{name}/beta"], self._epsilon)
+        return layer_norm(x, self.hub_weights[f"{name}/gamma"], self.hub_weights[f"{name}/beta"], self.epsilon)
 
     def _drop(self, x: tf.Tensor, training: bool) -> tf.Tensor:
         return tf.nn.dropout(x, self._dropout) if training and self._dropout else x
