@@ -25,10 +25,10 @@ class HubLayerEncoder(keras.layers.Layer):
     def __init__(self, hub_model: HubModel, is_trainable: IsTrainable) -> None:
         super().__init__(name="encoder")
         self._interface = hub_model.interface
-        self.layer = hub.KerasLayer(hub_model.load(), trainable=True, name="hub_layer")
         self._names = [variable.name for variable in hub_model.layout.variables]
-        weights = list(self.layer.weights)
         planned = {name for name in self._names if is_trainable(name)}
+        self.layer = hub.KerasLayer(hub_model.load(), trainable=bool(planned), name="hub_layer")
+        weights = list(self.layer.weights)
         # hub.KerasLayer trains all or nothing; Keras reads these two lists. They are filled, not replaced, because
         # Keras would add a list's variables to the first one by their own flags.
         self.layer._trainable_weights[:] = [variable for variable in weights if hub_name(variable) in planned]
