@@ -1,19 +1,19 @@
 """Freeze rules resolved against one encoder: for each variable, whether it trains and which rule said so."""
 
-import difflib
 import hashlib
 import json
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
+from types import MappingProxyType
 
 from pydantic import BaseModel, ConfigDict, ValidationError, computed_field
 
 from trainer_module.errors import UserError
-from trainer_module.freeze_rules import PARTS, FreezeRule
+from trainer_module.freeze_rules import Decision, FreezeRule
 from trainer_module.layout import EMBEDDINGS, ENCODER, OTHER, POOLER, EncoderLayout, HubVariable, block_name
+from trainer_module.rule_resolution import select_variables
 from trainer_module.validation import describe_validation_error
 
 
@@ -22,12 +22,19 @@ class _Data(BaseModel):
 
 
 class PlannedModel(_Data):
-    """The encoder that a plan was made for."""
+    """The encoder that a plan was made for.
+
+    Attributes:
+        hub: The handle it was read from; empty when the plan was made of a layout alone.
+        hub_digest: `sha256:…` of its content; empty likewise.
+    """
 
     family: str
     blocks: int
     hidden: int
     parameters: int
+    hub: str = ""
+    hub_digest: str = ""
 
 
 class PlannedVariable(_Data):
@@ -36,10 +43,13 @@ class PlannedVariable(_Data):
     Attributes:
         name: As the Hub model has it.
         block: The part of the model it belongs to; see `layout.HubVariable`.
-        trainable: Whether training changes it.
+        trainable: Whether training changes it, be it in later epochs only.
         parameters: How many numbers it holds.
         rule: Zero-based index of the last rule that selects it; none: no rule does, so it trains.
         unused: The head doesn't read it, so it can't train whatever the rules say.
+        until_epoch: The last epoch, counted from 1, in which it is frozen although it is trainable; none: it trains
+            from the first epoch on, or never.
+        lr: What its learning rate is multiplied with; 1 when it never trains.
     """
 
     name: str
@@ -48,6 +58,8 @@ class PlannedVariable(_Data):
     parameters: int
     rule: int | None
     unused: bool = False
+    until_epoch: int | None = None
+    lr: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +68,11 @@ class BlockSummary:
 
     Attributes:
         name: `embeddings`, `encoder[i]`, `encoder`, `pooler` or `other`.
+        frozen_params: Parameters that never train.
         rules: Zero-based indexes of the rules that decided its variables, ascending.
+        thawing_params: Parameters that train in later epochs only.
+        until_epochs: The last epochs, counted from 1, in which some of those are frozen, ascending.
+        lrs: What the learning rates of those that train are multiplied with, ascending.
     """
 
     name: str
@@ -64,15 +80,30 @@ class BlockSummary:
     frozen_params: int
     rules: tuple[int, ...]
     unused: bool
+    thawing_params: int = 0
+    until_epochs: tuple[int, ...] = ()
+    lrs: tuple[float, ...] = (1.0,)
 
     @property
     def state(self) -> str:
-        """`unused`, `frozen`, `partly frozen` or `trains`."""
+        """`unused`, `frozen`, or how it trains.
+
+        Such as `trains`, `trains at 0.1`, `partly frozen`, `frozen until epoch 2`, or several of these.
+        """
         if self.unused:
             return "unused"
         if self.frozen_params == self.parameters:
             return "frozen"
-        return "partly frozen" if self.frozen_params else "trains"
+        said = ["partly frozen"] if self.frozen_params else []
+        if self.until_epochs:
+            if self.frozen_params + self.thawing_params < self.parameters:
+                share = "partly" if self.frozen_params else "partly frozen"
+            else:
+                share = "the rest" if self.frozen_params else "frozen"
+            said.append(f"{share} until epoch {' or '.join(map(str, self.until_epochs))}")
+        if self.lrs != (1.0,):
+            said.append(f"trains at {' to '.join(f'{lr:g}' for lr in sorted({self.lrs[0], self.lrs[-1]}))}")
+        return ", ".join(said) or "trains"
 
 
 class FreezePlan(_Data):
@@ -100,7 +131,7 @@ class FreezePlan(_Data):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def frozen_params(self) -> int:
-        """Parameters that don't train, unused ones included."""
+        """Parameters that never train, unused ones included."""
         return sum(variable.parameters for variable in self.variables if not variable.trainable)
 
     @computed_field  # type: ignore[prop-decorator]
@@ -129,7 +160,7 @@ class FreezePlan(_Data):
         return self.model_dump_json(indent=indent)
 
     def is_trainable(self, name: str) -> bool:
-        """Whether the variable of this name trains.
+        """Whether the variable of this name trains, be it in later epochs only.
 
         Raises:
             KeyError: The plan has no such variable.
@@ -149,13 +180,27 @@ class FreezePlan(_Data):
         return tuple(variable.name for variable in self.variables if variable.trainable)
 
     @property
+    def stages(self) -> tuple[int, ...]:
+        """The zero-based epochs at which the set of training variables changes, ascending; 0 is the first."""
+        return tuple(sorted({0, *(v.until_epoch for v in self.variables if v.until_epoch is not None)}))
+
+    def trains_in(self, epoch: int) -> frozenset[str]:
+        """The names of the variables that train in this zero-based epoch."""
+        return frozenset(v.name for v in self.variables if v.trainable and (v.until_epoch or 0) <= epoch)
+
+    @property
     def frozen_prefix(self) -> int:
-        """How many leading parts give the same output for ever, because nothing in them trains.
+        """How many leading parts give the same output for ever, because nothing in them ever trains.
 
         0: the embeddings train; 1: only they are frozen; k + 1: they and the first k blocks are.
         Blocks that can't be told apart count as one.
         """
-        trained = {variable.block for variable in self.variables if variable.trainable}
+        return self.frozen_prefix_in(self.stages[-1])
+
+    def frozen_prefix_in(self, epoch: int) -> int:
+        """`frozen_prefix` as far as this zero-based epoch goes: later ones may train more."""
+        names = self.trains_in(epoch)
+        trained = {variable.block for variable in self.variables if variable.name in names}
         if OTHER in trained:
             return 0  # Where in the network it takes part isn't known.
         blocks = [block_name(index) for index in range(self.model.blocks)] or [ENCODER]
@@ -164,8 +209,11 @@ class FreezePlan(_Data):
         return sum(1 for _ in takewhile(lambda part: part not in trained, [EMBEDDINGS, *blocks]))
 
     def digest(self) -> str:
-        """SHA-256 over which variables train, as hex digits: equal whenever the plans train the same."""
-        decisions = sorted((variable.name, variable.trainable) for variable in self.variables)
+        """SHA-256 over which variables train, when and how fast, as hex digits.
+
+        Equal whenever the plans train the same way.
+        """
+        decisions = sorted((v.name, v.trainable, v.until_epoch, v.lr) for v in self.variables)
         return hashlib.sha256(json.dumps(decisions, separators=(",", ":")).encode()).hexdigest()
 
     def blocks(self) -> tuple[BlockSummary, ...]:
@@ -177,45 +225,41 @@ class FreezePlan(_Data):
 
 
 def make_plan(
-    rules: Sequence[FreezeRule], layout: EncoderLayout, unused_blocks: Collection[str] = frozenset()
+    rules: Sequence[FreezeRule],
+    layout: EncoderLayout,
+    unused_blocks: Collection[str] = frozenset(),
+    multipliers: Mapping[str, float] = MappingProxyType({}),
+    epochs: int | None = None,
 ) -> FreezePlan:
     """Resolves rules against a model: everything trains, then each rule in turn changes what it selects.
 
     Args:
         unused_blocks: Parts that the head doesn't read, such as `pooler`; they never train.
+        multipliers: Of the learning rate, by part of the model; they multiply with the rules' `lr`. Default: 1.
+        epochs: Of the training, where that is known.
 
     Raises:
-        UserError: Every rule that selects nothing, addresses blocks that the model doesn't have, repeats what
-            holds already or is overridden by later rules altogether; each with what to write instead.
+        UserError: Rules that don't fit the model, are of no use, or freeze until training has ended; all of them,
+            each with what to write instead. See `rule_resolution`.
     """
     unused = {variable.name for variable in layout.variables if variable.block in unused_blocks}
-    problems: dict[int, str] = {}
-    selected: list[frozenset[str]] = []
-    for position, rule in enumerate(rules):
-        try:
-            names = rule.select(layout)
-            if not names:
-                problems[position] = f"selects no variable of this model; {_what_to_write(rule, layout)}"
-        except ValueError as error:
-            names = frozenset()
-            problems[position] = str(error)
-        selected.append(names)
-    problems |= _rules_without_effect(rules, selected, unused, unresolved=set(problems))
-    if problems:
-        raise UserError([f"{_rule_text(rules, position)}: {problems[position]}" for position in sorted(problems)])
-
+    selected = select_variables(rules, layout, unused, epochs)
     deciding = {name: position for position, names in enumerate(selected) for name in names}
 
     def planned(variable: HubVariable) -> PlannedVariable:
         position = deciding.get(variable.name)
-        wanted = position is None or rules[position].action == "train"
+        decision = Decision() if position is None else rules[position].decision
+        if variable.name in unused:
+            decision = Decision(trainable=False)
         return PlannedVariable(
             name=variable.name,
             block=variable.block,
-            trainable=wanted and variable.name not in unused,
+            trainable=decision.trainable,
             parameters=variable.parameters,
             rule=position,
             unused=variable.name in unused,
+            until_epoch=decision.until_epoch,
+            lr=decision.lr * multipliers.get(variable.block, 1.0) if decision.trainable else 1.0,
         )
 
     return FreezePlan(
@@ -237,127 +281,9 @@ def _summary(name: str, variables: Sequence[PlannedVariable]) -> BlockSummary:
         name=name,
         parameters=sum(variable.parameters for variable in variables),
         frozen_params=sum(variable.parameters for variable in variables if not variable.trainable),
+        thawing_params=sum(variable.parameters for variable in variables if variable.until_epoch is not None),
+        until_epochs=tuple(sorted({v.until_epoch for v in variables if v.until_epoch is not None})),
+        lrs=tuple(sorted({variable.lr for variable in variables if variable.trainable})) or (1.0,),
         rules=tuple(sorted({variable.rule for variable in variables if variable.rule is not None})),
         unused=all(variable.unused for variable in variables),
     )
-
-
-def _rule_text(rules: Sequence[FreezeRule], position: int) -> str:
-    return f"rule {position + 1} `{rules[position]}`"
-
-
-def _rules_without_effect(
-    rules: Sequence[FreezeRule], selected: Sequence[frozenset[str]], unused: set[str], unresolved: set[int]
-) -> dict[int, str]:
-    """The rules that could be deleted without any variable noticing, with the reason for each.
-
-    A rule that repeats what holds overrides nothing, so of two equal rules only the second is told to go.
-    """
-    problems: dict[int, str] = {}
-    trains: dict[str, bool] = {}
-    deciding: dict[str, int] = {}
-    effective: list[int] = []
-    for position, rule in enumerate(rules):
-        if position in unresolved:
-            continue
-        names = selected[position] - unused
-        wanted = rule.action == "train"
-        if not names:
-            problems[position] = (
-                "selects only variables that the task head doesn't read, and these never train; "
-                "remove the rule, or choose another pooling"
-            )
-        elif any(trains.get(name, True) != wanted for name in names):
-            effective.append(position)
-            trains.update(dict.fromkeys(names, wanted))
-            deciding.update(dict.fromkeys(names, position))
-        # After a rule that couldn't be resolved it is unknown what held.
-        elif not unresolved & set(range(position)):
-            problems[position] = _repeats(rules, {deciding[name] for name in names if name in deciding})
-    for position in effective:
-        overriding = {deciding[name] for name in selected[position] - unused}
-        if position not in overriding:
-            problems[position] = _overridden(rules, position, overriding)
-    return problems
-
-
-def _repeats(rules: Sequence[FreezeRule], holding: set[int]) -> str:
-    if not holding:
-        return (
-            "repeats what holds anyway: everything trains until a rule freezes it; "
-            "remove it, or put it after the rule it should override"
-        )
-    return f"repeats what {_list_rules(rules, holding)} already did; remove it"
-
-
-def _overridden(rules: Sequence[FreezeRule], position: int, overriding: set[int]) -> str:
-    same = all(rules[other].action == rules[position].action for other in overriding)
-    move = "" if same else f", or put it after rule {max(overriding) + 1}"
-    return f"is overridden by {_list_rules(rules, overriding)} in everything it selects; remove it{move}"
-
-
-def _list_rules(rules: Sequence[FreezeRule], positions: set[int]) -> str:
-    return " and ".join(_rule_text(rules, position) for position in sorted(positions))
-
-
-def _what_to_write(rule: FreezeRule, layout: EncoderLayout) -> str:
-    """What a rule that selects nothing may have meant: the first alternative that does select something."""
-    present = {variable.block.partition("[")[0] for variable in layout.variables}
-    if rule.selector in PARTS:
-        parts = " and ".join(f"`{part}`" for part in PARTS if part in present)
-        return f"it has no {rule.selector}, only {parts}"
-    for selector in _alternatives(rule.selector, layout):
-        try:
-            alternative = FreezeRule.model_validate({rule.action: selector})
-            if alternative.select(layout):
-                return f"did you mean `{selector}`?"
-        except ValueError:
-            continue
-    example = max((variable.name for variable in layout.variables), key=lambda name: (len(name), name))
-    return f"its names look like `{example}`"
-
-
-def _alternatives(selector: str, layout: EncoderLayout) -> Iterator[str]:
-    """Selectors near one that selects nothing, the likeliest first; some may select nothing either."""
-    components = sorted({part for variable in layout.variables for part in variable.name.split("/")})
-    if selector.startswith("re:"):
-        for word in re.findall(r"\w+", selector.removeprefix("re:")):
-            if not any(word in component for component in components):
-                selector = selector.replace(word, _nearest(word, components) or word)
-        yield selector
-        return
-    parts = selector.split("/")
-    if len(parts) == 1 and "*" not in selector:
-        yield _nearest(selector, [*PARTS, *components]) or selector
-    yield "/".join(_nearest_component(part, components) for part in parts)
-    yield "/**/".join(parts)
-    yield "/**/".join(_nearest_component(part, components) for part in parts)
-    yield selector.replace(".", "/")
-    for start in range(1, len(parts)):
-        yield "/".join(parts[start:])
-
-
-def _nearest_component(pattern: str, components: Sequence[str]) -> str:
-    """The pattern itself when a component matches it, else the component that it may have meant."""
-    core = pattern.strip("*")
-    if not core or pattern in components:
-        return pattern
-    near = _nearest(core, components)
-    return pattern.replace(core, near) if near else pattern
-
-
-def _nearest(word: str, known: Sequence[str]) -> str | None:
-    """The known word most like this one; of words that differ in their number only, the nearest number."""
-
-    def shape(text: str) -> str:
-        return re.sub(r"\d+", "#", text.lower())
-
-    def number(text: str) -> int:
-        return int("".join(re.findall(r"[0-9]+", text)) or 0)
-
-    numbered = [other for other in known if shape(other) == shape(word)]
-    if numbered:
-        return min(numbered, key=lambda other: (abs(number(other) - number(word)), other))
-    lower = {other.lower(): other for other in known}
-    near = difflib.get_close_matches(word.lower(), sorted(lower), n=1)
-    return lower[near[0]] if near else None

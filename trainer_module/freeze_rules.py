@@ -1,135 +1,65 @@
-"""The language of freeze rules: how a rule is written, and which variables of an encoder it selects."""
+"""Freeze rules: how a rule is written as a dict, as JSON or in its short form."""
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_serializer, model_validator
 
-from trainer_module.layout import EMBEDDINGS, ENCODER, POOLER, EncoderLayout, block_name
+from trainer_module.layout import EncoderLayout
+from trainer_module.selectors import parse_selector
 
-ALL = "all"
-PARTS = (ALL, EMBEDDINGS, ENCODER, POOLER)
 ACTIONS = ("freeze", "train")
+OPTIONS = ("until_epoch", "lr")
 
-_BLOCKS_EXAMPLES = "`encoder[0]`, `encoder[0,2]`, `encoder[:8]` or `encoder[-2:]`"
-_INDEXES = re.compile(r"\s*-?[0-9]+\s*(,\s*-?[0-9]+\s*)*")
-_SLICE = re.compile(r"\s*(-?[0-9]+)?\s*:\s*(-?[0-9]+)?\s*(?::\s*(-?[0-9]+)?\s*)?")
-
-
-class Selector(Protocol):
-    """What follows `freeze` or `train` in a rule."""
-
-    def select(self, layout: EncoderLayout) -> frozenset[str]:
-        """The names of the selected variables; empty when there are none.
-
-        Raises:
-            ValueError: When it addresses blocks that the model doesn't have.
-        """
-        ...
+_OPTION = re.compile(r"(?:^|\s+)(?=\w+\s*=)")
+_OTHER_WORDS = {"epochs": "until_epoch", "learning_rate": "lr", "lr_multiplier": "lr", "multiplier": "lr"}
 
 
-@dataclass(frozen=True)
-class PartSelector:
-    """`all`, `embeddings`, `encoder` or `pooler`."""
+class Decision(NamedTuple):
+    """What a rule says of each variable that it decides; by default what holds without rules.
 
-    part: str
+    Attributes:
+        trainable: Whether training changes it in the end.
+        until_epoch: The last epoch, counted from 1, in which it is frozen all the same; none: there is no such epoch.
+        lr: What its learning rate is multiplied with.
+    """
 
-    def select(self, layout: EncoderLayout) -> frozenset[str]:
-        return frozenset(variable.name for variable in layout.variables if self._holds(variable.block))
-
-    def _holds(self, block: str) -> bool:
-        return self.part in (ALL, block) or (self.part == ENCODER and block.startswith(f"{ENCODER}["))
-
-
-@dataclass(frozen=True)
-class BlockSelector:
-    """Transformer blocks by zero-based index (`encoder[0,2]`) or by slice (`encoder[:8]`)."""
-
-    blocks: tuple[int, ...] | slice
-
-    def select(self, layout: EncoderLayout) -> frozenset[str]:
-        if layout.shared_blocks:
-            raise ValueError(
-                "all layers of this model share the weights of one block, so no block stands alone; "
-                "write `encoder` for all layers"
-            )
-        if layout.blocks == 0:
-            raise ValueError(
-                "the blocks of this model can't be told apart by their names; "
-                "write `encoder` for all of them, or a name pattern"
-            )
-        chosen = {block_name(index) for index in self.indexes(layout.blocks)}
-        return frozenset(variable.name for variable in layout.variables if variable.block in chosen)
-
-    def indexes(self, count: int) -> tuple[int, ...]:
-        """The selected blocks of a model that has `count` of them; nothing is clamped.
-
-        Raises:
-            ValueError: An index or a bound is outside the model, a block is named twice, or none is selected.
-
-        Example:
-            >>> BlockSelector(slice(-2, None)).indexes(6)
-            (4, 5)
-        """
-        known = f"this model has {_range_text(count)}"
-        if isinstance(self.blocks, tuple):
-            outside = [str(index) for index in self.blocks if not -count <= index < count]
-            if outside:
-                raise ValueError(f"there is no block {' or '.join(outside)}: {known}")
-            chosen = tuple(index % count for index in self.blocks)
-            twice = sorted({index for index in chosen if chosen.count(index) > 1})
-            if twice:
-                raise ValueError(f"names block {twice[0]} more than once; write each block once")
-            return chosen
-        # Python's slices may end behind the last block; a start there would select nothing.
-        for word, bound, last in (("start", self.blocks.start, count - 1), ("end", self.blocks.stop, count)):
-            if bound is not None and not -count <= bound <= last:
-                raise ValueError(f"the slice's {word} must be from {-count} to {last}, not {bound}: {known}")
-        chosen = tuple(range(count)[self.blocks])
-        if not chosen:
-            raise ValueError(f"the slice is empty, so it selects no block: {known}")
-        return chosen
-
-
-@dataclass(frozen=True)
-class NameSelector:
-    """A name pattern or a regular expression, as the expression to search in a variable's name."""
-
-    expression: re.Pattern[str]
-
-    def select(self, layout: EncoderLayout) -> frozenset[str]:
-        return frozenset(variable.name for variable in layout.variables if self.expression.search(variable.name))
-
-
-def _range_text(count: int) -> str:
-    last = f" … `{block_name(count - 1)}`" if count > 1 else ""
-    return f"{count} block{'s' if count > 1 else ''}, `{block_name(0)}`{last}"
+    trainable: bool = True
+    until_epoch: int | None = None
+    lr: float = 1.0
 
 
 class FreezeRule(BaseModel):
-    """One rule: `{"freeze": SELECTOR}` or `{"train": SELECTOR}`, and nothing else in it.
+    """One rule: `{"freeze": SELECTOR}` or `{"train": SELECTOR}`, each with its own option.
 
-    Also read from its short form, the string `"freeze SELECTOR"`.
+    Also read from its short form, the string `"freeze SELECTOR"`, which an option follows as `until_epoch=2`.
+
+    Attributes:
+        until_epoch: Of `freeze` only: the last epoch, counted from 1, in which the selection is frozen; it trains
+            from the next one on (gradual unfreezing, Howard & Ruder 2018, ULMFiT). None: it never trains.
+        lr: Of `train` only: what the learning rate of the selection is multiplied with. None: 1.
 
     Raises:
-        ValidationError: The selector can't be read, whatever the model.
+        ValidationError: The selector or the option can't be read, whatever the model.
 
     Example:
-        >>> rule = FreezeRule(freeze="encoder[:3]")
+        >>> rule = FreezeRule(freeze="encoder[:3]", until_epoch=2)
         >>> str(rule), rule.action, rule.selector
-        ('freeze encoder[:3]', 'freeze', 'encoder[:3]')
-        >>> FreezeRule.model_validate("train bias").model_dump()
-        {'train': 'bias'}
+        ('freeze encoder[:3] until_epoch=2', 'freeze', 'encoder[:3]')
+        >>> FreezeRule.model_validate("train pooler lr=0.1").model_dump()
+        {'train': 'pooler', 'lr': 0.1}
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     freeze: str | None = None
     train: str | None = None
+    until_epoch: int | None = None
+    lr: float | None = None
 
     @property
     def action(self) -> Literal["freeze", "train"]:
@@ -139,8 +69,16 @@ class FreezeRule(BaseModel):
     def selector(self) -> str:
         return self.freeze or self.train or ""
 
+    @property
+    def decision(self) -> Decision:
+        if self.action == "train":
+            return Decision(lr=1.0 if self.lr is None else self.lr)
+        return Decision(trainable=self.until_epoch is not None, until_epoch=self.until_epoch)
+
     def __str__(self) -> str:
-        return f"{self.action} {self.selector}"
+        until = "" if self.until_epoch is None else f" until_epoch={self.until_epoch}"
+        lr = "" if self.lr is None else f" lr={_number_text(self.lr)}"
+        return f"{self.action} {self.selector}{until}{lr}"
 
     def select(self, layout: EncoderLayout) -> frozenset[str]:
         """The names of the variables that the rule is about; empty when there are none.
@@ -153,15 +91,12 @@ class FreezeRule(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _read(cls, value: Any) -> Any:
-        if isinstance(value, cls):
-            return value
-        action, selector = _split_rule(value)
-        parse_selector(selector)
-        return {action: selector}
+        return value if isinstance(value, cls) else _read_rule(value)
 
     @model_serializer
-    def _write(self) -> dict[str, str]:
-        return {self.action: self.selector}
+    def _write(self) -> dict[str, str | int | float]:
+        options = {"until_epoch": self.until_epoch, "lr": self.lr}
+        return {self.action: self.selector} | {key: value for key, value in options.items() if value is not None}
 
 
 def parse_rules(value: Any) -> list[FreezeRule]:
@@ -198,133 +133,111 @@ def parse_rules(value: Any) -> list[FreezeRule]:
     return rules
 
 
-def _split_rule(value: Any) -> tuple[str, str]:
-    """The action and the selector of a rule's dict or short form."""
+def _read_rule(value: Any) -> dict[str, Any]:
+    """The keys of a rule's dict or short form, each of them checked."""
     shape = 'write {"freeze": SELECTOR} or {"train": SELECTOR}'
-    if isinstance(value, str):
-        action, *selector = value.split(maxsplit=1) or [""]
-        if action not in ACTIONS:
-            raise ValueError("must start with `freeze ` or `train `, such as `freeze all`")
-        return action, "".join(selector).strip()
-    if not isinstance(value, Mapping):
+    given = _split_short_form(value) if isinstance(value, str) else value
+    if not isinstance(given, Mapping):
         raise ValueError(f"is not a rule; {shape}")
-    for key in value:
-        if key not in ACTIONS:
-            near = difflib.get_close_matches(str(key), ACTIONS, n=1)
-            raise ValueError(f"{str(key)!r} is not a known key; " + (f"did you mean {near[0]!r}?" if near else shape))
-    if len(value) != 1:
-        raise ValueError(f"a rule has one key; {shape}" + (", each as a rule of its own" if value else ""))
-    ((action, selector),) = value.items()
+    for key in given:
+        if key not in ACTIONS + OPTIONS:
+            near = _near_key(str(key))
+            raise ValueError(f"{str(key)!r} is not a known key; " + (f"did you mean {near!r}?" if near else shape))
+    actions = [key for key in given if key in ACTIONS]
+    if len(actions) != 1:
+        raise ValueError(f"a rule has one action; {shape}" + (", each as a rule of its own" if actions else ""))
+    (action,) = actions
+    problems = [*_selector_problems(action, given[action]), *_option_problems(action, given)]
+    if problems:
+        raise ValueError("; and ".join(problems))
+    return {**given, action: given[action].strip()}
+
+
+def _split_short_form(text: str) -> dict[str, Any]:
+    action, *rest = text.split(maxsplit=1) or [""]
+    if action not in ACTIONS:
+        raise ValueError("must start with `freeze ` or `train `, such as `freeze all`")
+    selector, *options = _OPTION.split("".join(rest))
+    rule: dict[str, Any] = {action: selector}
+    for option in options:
+        key, _, value = (part.strip() for part in option.partition("="))
+        if key in rule:
+            raise ValueError(f"gives {key!r} twice; write it once")
+        rule[key] = _read_number(value)
+    return rule
+
+
+def _read_number(text: str) -> int | float | str:
+    """The number that the text stands for; the text itself, for the message, when it is none."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _number_text(number: float) -> str:
+    return repr(number).removesuffix(".0")
+
+
+def _near_key(key: str) -> str | None:
+    near = difflib.get_close_matches(key.lower(), ACTIONS + OPTIONS, n=1)
+    return near[0] if near else _OTHER_WORDS.get(key.lower())
+
+
+def _selector_problems(action: str, selector: Any) -> list[str]:
     if not isinstance(selector, str):
-        raise ValueError(f'the selector must be text such as "encoder[0]", not {selector!r}')
-    return action, selector.strip()
+        return [f'the selector must be text such as "encoder[0]", not {selector!r}']
+    # The short form would read it as an option, so that a rule's text would mean another rule.
+    if option := _OPTION.search(selector):
+        key, _, value = selector[option.end() :].partition("=")
+        return [
+            f"`{selector[option.end() :]}` stands inside the selector; write it as a key of its own: "
+            f'{{"{action}": "{selector[: option.start()].strip()}", "{key.strip()}": {value.strip()}}}'
+        ]
+    try:
+        parse_selector(selector.strip())
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
+def _option_problems(action: str, rule: Mapping[str, Any]) -> list[str]:
+    problems = []
+    if "until_epoch" in rule:
+        epoch = rule["until_epoch"]
+        if action != "freeze":
+            problems.append(
+                "`until_epoch` goes only with `freeze`: it is the last epoch in which something is still frozen; "
+                'write {"freeze": SELECTOR, "until_epoch": 2}'
+            )
+        elif not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 1:
+            problems.append(f"`until_epoch` must be a whole number of epochs, 1 or more, not {epoch!r}")
+    if "lr" in rule:
+        if action != "train":
+            problems.append(
+                '`lr` goes only with `train`: what is frozen has no learning rate; write {"train": SELECTOR, "lr": 0.1}'
+            )
+        elif not _is_multiplier(rule["lr"]):
+            problems.append(f"`lr` must be a finite number above 0, such as 0.1, not {rule['lr']!r}")
+    return problems
+
+
+def _is_multiplier(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return 0 < float(value) < math.inf
+    except OverflowError:
+        return False
 
 
 def _text_of(item: Any) -> str:
     """A rule as the user wrote it, in its short form where it has one."""
-    if isinstance(item, Mapping) and len(item) == 1:
-        ((action, selector),) = item.items()
-        return f"{action} {selector}"
+    if isinstance(item, Mapping) and item:
+        actions = [key for key in item if key in ACTIONS] or list(item)[:1]
+        if len(actions) == 1:
+            options = [f" {key}={value}" for key, value in item.items() if key not in actions]
+            return "".join([f"{actions[0]} {item[actions[0]]}", *options])
     return item if isinstance(item, str) else json.dumps(item, default=repr)
-
-
-def parse_selector(text: str) -> Selector:
-    """Reads what follows `freeze` or `train`; needs no model.
-
-    Raises:
-        ValueError: Says what is wrong with it and how to write it.
-
-    Example:
-        >>> parse_selector("encoder[:8]")
-        BlockSelector(blocks=slice(None, 8, None))
-        >>> bool(parse_selector("layer_1").expression.search("transformer/layer_10/output/bias"))
-        False
-    """
-    if not text:
-        raise ValueError("the selector is empty; write `all`, `embeddings`, `encoder`, `pooler`, blocks or a name")
-    if text in PARTS:
-        return PartSelector(text)
-    if text.startswith(f"{ENCODER}["):
-        return BlockSelector(_parse_blocks(text))
-    if text.startswith("re:"):
-        return NameSelector(_parse_expression(text.removeprefix("re:").strip()))
-    return NameSelector(_parse_pattern(text))
-
-
-def _parse_blocks(text: str) -> tuple[int, ...] | slice:
-    inside, bracket, rest = text.removeprefix(f"{ENCODER}[").partition("]")
-    if not bracket:
-        raise ValueError(f"the bracket is not closed; write {_BLOCKS_EXAMPLES}")
-    if rest:
-        raise ValueError(
-            f"`{rest}` follows the blocks, but they can only be taken whole; "
-            "for a part of a block write a name pattern such as `layer_0/output`"
-        )
-    if _INDEXES.fullmatch(inside):
-        return tuple(int(index) for index in inside.split(","))
-    if match := _SLICE.fullmatch(inside):
-        start, stop, step = (None if bound is None else int(bound) for bound in match.groups())
-        if step == 0:
-            raise ValueError("the slice's step is 0; write 1 or more, such as `encoder[0:12:2]`")
-        return slice(start, stop, step)
-    if not inside.strip():
-        raise ValueError(f"names no block; write {_BLOCKS_EXAMPLES}")
-    if ":" in inside and "," in inside:
-        raise ValueError("mixes indexes and a slice; write one rule for each")
-    raise ValueError(f"`{inside}` is neither indexes nor a slice; write {_BLOCKS_EXAMPLES}")
-
-
-def _parse_expression(text: str) -> re.Pattern[str]:
-    if not text:
-        raise ValueError("the regular expression is empty; write one behind `re:`, or `all` for every variable")
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise ValueError(f"is not a regular expression: {error}; mend it, or write a name pattern") from None
-
-
-def _parse_pattern(text: str) -> re.Pattern[str]:
-    """The expression that finds the pattern as a run of whole components of a name."""
-    if re.search(r":\d+$", text):
-        raise ValueError(f"names are written without TensorFlow's `:0`; write `{text.rpartition(':')[0]}`")
-    components = text.split("/")
-    if "" in components:
-        raise ValueError("has an empty component; write single slashes between components and none around them")
-    # At either end `**` adds nothing, because a run may start and stop at any component.
-    while components and components[0] == "**":
-        components.pop(0)
-    while components and components[-1] == "**":
-        components.pop()
-    steps = [r"(?:[^/]+/)*" if part == "**" else f"{_component_expression(part)}/" for part in components]
-    body = "".join(steps).removesuffix("/")
-    return re.compile(rf"(?:^|/){body}(?:/|\Z)" if body else "")
-
-
-def _component_expression(component: str) -> str:
-    if "**" in component:
-        raise ValueError(f"`**` stands for whole components, so not inside `{component}`; write `*` there")
-    return "".join(_token_expression(token) for token in re.findall(r"\[[^\]]*\]|.", component, re.DOTALL))
-
-
-def _token_expression(token: str) -> str:
-    match token:
-        case "*":
-            return "[^/]*"
-        case "?":
-            return "[^/]"
-        case "[" | "]":
-            raise ValueError(f"the bracket `{token}` has no partner; write sets of characters such as `layer_[0-3]`")
-        case _ if not token.startswith("["):
-            return re.escape(token)
-    negated = token[1] in "!^"
-    characters = token[2 if negated else 1 : -1]
-    if not characters:
-        raise ValueError(f"`{token}` holds no characters; write some, such as `layer_[0-3]`")
-    escaped = re.sub(r"([\\\[&~|])", r"\\\1", characters)
-    # The look-ahead keeps ranges and negated sets from taking the slash between components.
-    expression = f"(?!/)[{'^' if negated else ''}{escaped}]"
-    try:
-        re.compile(expression)
-    except re.error as error:
-        raise ValueError(f"`{token}` is not a set of characters: {error}; write it like `[0-3]`") from None
-    return expression

@@ -9,14 +9,22 @@ import tf_keras as keras
 from trainer_module.batches import evaluation_dataset, training_dataset
 from trainer_module.classifier import BertClassifier
 from trainer_module.errors import UserError
+from trainer_module.freeze_plan import FreezePlan
 from trainer_module.optimizer import make_optimizer
 from trainer_module.progress import LogProgress
 from trainer_module.rows import Rows
+from trainer_module.rule_resolution import refuse_thawing_after_training
 from trainer_module.settings import BertSettings
+from trainer_module.unfreezing import UnfreezeOnSchedule, courses
 
 
 def train(
-    classifier: BertClassifier, train_rows: Rows, eval_rows: Rows, settings: BertSettings, log_dir: str
+    classifier: BertClassifier,
+    train_rows: Rows,
+    eval_rows: Rows,
+    settings: BertSettings,
+    plan: FreezePlan,
+    log_dir: str,
 ) -> keras.callbacks.History:
     """Trains in place.
 
@@ -25,10 +33,13 @@ def train(
         train_rows: At least one row.
         eval_rows: Measured after each epoch.
         settings: How long and how fast.
+        plan: What of the encoder trains, from which epoch on, and at which multiple of the learning rate. Early
+            stopping waits for its last stage.
         log_dir: For TensorBoard.
 
     Raises:
-        UserError: There are no rows to train on, a row's label is no class, or the loss became NaN.
+        UserError: There are no rows to train on, a row's label is no class, training ends before a rule lets its
+            selection train, or the loss became NaN.
     """
     if not len(train_rows) or not len(eval_rows):
         raise UserError("data: no rows to train or to evaluate on; both splits need at least one")
@@ -36,7 +47,13 @@ def train(
     steps_per_epoch = math.ceil(len(train_rows) / settings.batch_size)
     total_steps = settings.steps or settings.epochs * steps_per_epoch
     epochs = math.ceil(total_steps / steps_per_epoch)
-    classifier.compile(make_optimizer(settings, total_steps), *_loss_and_metrics(settings))
+    refuse_thawing_after_training(
+        plan.rules,
+        epochs,
+        f" (train.steps is {settings.steps}, an epoch has {steps_per_epoch})" if settings.steps else "",
+    )
+    optimizer = make_optimizer(settings, total_steps, courses(plan, classifier, steps_per_epoch))
+    classifier.compile(optimizer, *_loss_and_metrics(settings))
     evaluation = evaluation_dataset(eval_rows, settings.batch_size)
     _create_variables(classifier, evaluation)
     history = classifier.fit(
@@ -44,7 +61,7 @@ def train(
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
         validation_data=evaluation,
-        callbacks=_callbacks(settings, total_steps, log_dir),
+        callbacks=_callbacks(settings, plan, total_steps, log_dir),
         verbose=0,
     )
     if not math.isfinite(history.history["loss"][-1]):
@@ -79,8 +96,11 @@ def _loss_and_metrics(settings: BertSettings) -> tuple[keras.losses.Loss, list[s
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"]
 
 
-def _callbacks(settings: BertSettings, total_steps: int, log_dir: str) -> list[keras.callbacks.Callback]:
+def _callbacks(
+    settings: BertSettings, plan: FreezePlan, total_steps: int, log_dir: str
+) -> list[keras.callbacks.Callback]:
     callbacks: list[keras.callbacks.Callback] = [
+        UnfreezeOnSchedule(plan),
         keras.callbacks.TensorBoard(log_dir, write_graph=False, profile_batch=0),
         keras.callbacks.TerminateOnNaN(),
         LogProgress(total_steps),
@@ -90,7 +110,11 @@ def _callbacks(settings: BertSettings, total_steps: int, log_dir: str) -> list[k
     if settings.early_stopping_patience is not None:
         callbacks.append(
             keras.callbacks.EarlyStopping(
-                "val_loss", patience=settings.early_stopping_patience, restore_best_weights=True
+                "val_loss",
+                patience=settings.early_stopping_patience,
+                restore_best_weights=True,
+                # Before, it could end training, or go back to weights, that the plan's last stage never changed.
+                start_from_epoch=plan.stages[-1],
             )
         )
     return callbacks

@@ -317,7 +317,7 @@ def train_reviews(tiny_encoder: Callable[..., Planned], reviews: Transformed) ->
         planned = tiny_encoder(*freeze, pooling="mean")
         classifier = BertClassifier(planned.encoder, outputs=2, pooling="mean", dropout=0.1, seed=0)
         rows = reviews.tokens
-        history = train(classifier, rows, rows, settings, log_dir=str(log_dir))
+        history = train(classifier, rows, rows, settings, planned.plan, log_dir=str(log_dir))
         return Trained(settings, planned, classifier, history, log_dir)
 
     return run

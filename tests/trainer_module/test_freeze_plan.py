@@ -1,7 +1,7 @@
 import hashlib
 import json
 from dataclasses import replace
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Any
 
 import pytest
@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from trainer_module.errors import UserError
 from trainer_module.freeze_plan import BlockSummary, FreezePlan, make_plan
-from trainer_module.freeze_rules import FreezeRule, parse_rules
+from trainer_module.freeze_rules import Decision, FreezeRule, parse_rules
 from trainer_module.layout import EMBEDDINGS, EncoderLayout, HubVariable, block_name
+from trainer_module.variable_names import read_layout
 
 NO_POOLER = frozenset({"pooler"})
 
@@ -35,11 +36,12 @@ selectors = st.sampled_from(
     ["all", "embeddings", "encoder", "pooler", "bias", "kernel", "*layer_norm", "layer_1", "layer_[23]",
      "encoder[0]", "encoder[0,2]", "encoder[:3]", "encoder[-1]", "output/*", "re:query", "layer_9"]
 )  # fmt: skip
+options = st.sampled_from(["freeze {}", "freeze {}", "train {}", "freeze {} until_epoch=1", "freeze {} until_epoch=3",
+                           "train {} lr=0.1", "train {} lr=2"])  # fmt: skip
 random_rules = st.lists(
-    st.builds(lambda action, selector: FreezeRule(**{action: selector}),
-              st.sampled_from(["freeze", "train"]), selectors),
+    st.builds(lambda option, selector: FreezeRule.model_validate(option.format(selector)), options, selectors),
     max_size=4,
-)  # fmt: skip
+)
 
 
 def plan_or_problems(rules: list[FreezeRule], layout: EncoderLayout) -> FreezePlan | list[str]:
@@ -122,7 +124,8 @@ def test_the_last_rule_that_selects_a_variable_decides(rules: list[FreezeRule], 
         for variable in plan.variables:
             selecting = [i for i, rule in enumerate(rules) if variable.name in rule.select(bert_4)]
             assert variable.rule == (selecting[-1] if selecting else None)
-            assert variable.trainable == (not selecting or rules[selecting[-1]].action == "train")
+            decision = rules[selecting[-1]].decision if selecting else Decision()
+            assert (variable.trainable, variable.until_epoch, variable.lr) == decision
 
 
 @given(rules=random_rules, data=st.data())
@@ -138,6 +141,18 @@ def test_the_order_of_the_models_variables_does_not_matter(
         assert plan.frozen_prefix == other.frozen_prefix
     else:
         assert plan == other
+
+
+@given(rules=random_rules, data=st.data())
+def test_the_order_in_which_a_model_lists_its_variables_does_not_matter(
+    rules: list[FreezeRule], data: st.DataObject, bert_12: EncoderLayout
+):
+    listed = [(variable.name, variable.shape) for variable in bert_12.variables]
+    shuffled = read_layout(data.draw(st.permutations(listed)), "a model")
+    plan, other = plan_or_problems(rules, read_layout(listed, "a model")), plan_or_problems(rules, shuffled)
+    assert plan == other
+    if isinstance(plan, FreezePlan) and isinstance(other, FreezePlan):
+        assert plan.digest() == other.digest()
 
 
 # What a plan looks like from outside
@@ -163,9 +178,9 @@ def test_the_json_form_is_a_contract(bert_4: EncoderLayout):
         },
     ]
     assert json.loads(plan.to_json()) == {
-        "model": {"family": "bert", "blocks": 1, "hidden": 8, "parameters": 72},
+        "model": {"family": "bert", "blocks": 1, "hidden": 8, "parameters": 72, "hub": "", "hub_digest": ""},
         "rules": [{"freeze": "kernel"}],
-        "variables": [{**variable, "unused": False} for variable in variables],
+        "variables": [{**variable, "unused": False, "until_epoch": None, "lr": 1.0} for variable in variables],
         "frozen_params": 64,
         "trainable_params": 8,
         "unused_params": 0,
@@ -189,7 +204,7 @@ def test_a_text_that_is_no_plan_is_refused_with_all_that_is_missing():
 
 def test_the_digest_is_the_sha256_of_sorted_decisions(bert_4: EncoderLayout):
     small = replace(bert_4, variables=bert_4.in_block("pooler"))
-    text = b'[["pooler_transform/bias",true],["pooler_transform/kernel",false]]'
+    text = b'[["pooler_transform/bias",true,null,1.0],["pooler_transform/kernel",false,null,1.0]]'
     assert plan_for(["freeze kernel"], small).digest() == hashlib.sha256(text).hexdigest()
 
 
@@ -197,6 +212,20 @@ def test_the_digest_tells_plans_apart_by_what_trains_and_by_nothing_else(bert_4:
     by_index = plan_for(["freeze encoder[0]"], bert_4).digest()
     assert plan_for(["freeze layer_0"], bert_4).digest() == by_index
     assert plan_for(["freeze encoder[1]"], bert_4).digest() != by_index
+    until = plan_for(["freeze encoder[0] until_epoch=1"], bert_4).digest()
+    assert plan_for(["freeze layer_0 until_epoch=1"], bert_4).digest() == until
+    slower = plan_for(["train encoder[0] lr=0.1"], bert_4).digest()
+    assert plan_for(["train encoder lr=0.1", "train encoder[1:]"], bert_4).digest() == slower
+    later = plan_for(["freeze encoder[0] until_epoch=2"], bert_4).digest()
+    assert len({by_index, until, later, slower, plan_for(["train encoder[0] lr=0.2"], bert_4).digest()}) == 5
+
+
+def test_the_digest_does_not_depend_on_where_the_model_lies(bert_4: EncoderLayout):
+    plan = plan_for(["freeze encoder[0]"], bert_4)
+    model = plan.model.model_copy(update={"hub": "models/bert", "hub_digest": "sha256:" + 64 * "0"})
+    moved = plan.model_copy(update={"model": model})
+    assert moved.digest() == plan.digest()
+    assert FreezePlan.from_json(moved.to_json()) == moved != plan
 
 
 def test_the_summary_runs_from_input_to_output_with_blocks_in_numeric_order(bert_12: EncoderLayout):
@@ -260,6 +289,113 @@ def test_nothing_trains_inside_the_frozen_prefix(rules: list[FreezeRule], bert_4
         parts = [EMBEDDINGS, *(block_name(index) for index in range(4))]
         trained = {variable.block for variable in plan.variables if variable.trainable}
         assert parts[: plan.frozen_prefix] == list(takewhile(lambda part: part not in trained, parts))
+
+
+# Gradual unfreezing and learning rates
+
+
+def test_what_is_frozen_until_an_epoch_trains_in_the_end(bert_4: EncoderLayout):
+    plan = plan_for(["freeze embeddings", "freeze encoder[:3] until_epoch=2"], bert_4)
+    assert plan.frozen_names == tuple(variable.name for variable in bert_4.in_block(EMBEDDINGS))
+    assert {(v.trainable, v.until_epoch, v.lr) for v in plan.variables if v.rule == 1} == {(True, 2, 1.0)}
+    assert plan.frozen_params == sum(variable.parameters for variable in bert_4.in_block(EMBEDDINGS))
+    assert all(plan.is_trainable(variable.name) for variable in bert_4.in_block("encoder[0]"))
+
+
+def test_the_stages_are_the_epochs_at_which_more_trains(bert_4: EncoderLayout):
+    rules = ["freeze embeddings until_epoch=3", "freeze encoder[:2] until_epoch=1", "freeze pooler"]
+    plan = plan_for(rules, bert_4)
+    assert plan.stages == (0, 1, 3)
+    parts = [
+        sorted({variable.block for variable in plan.variables if variable.name in plan.trains_in(epoch)})
+        for epoch in range(5)
+    ]
+    top, blocks = ["encoder[2]", "encoder[3]"], [block_name(index) for index in range(4)]
+    assert parts == [top, blocks, blocks, [EMBEDDINGS, *blocks], [EMBEDDINGS, *blocks]]
+    assert [plan.frozen_prefix_in(epoch) for epoch in range(4)] == [3, 1, 1, 0]
+    assert plan.frozen_prefix == 0
+
+
+@pytest.mark.parametrize("rules", [[], ["freeze all"], ["train encoder lr=0.1"]])
+def test_without_until_epoch_there_is_one_stage(rules: list[str], bert_4: EncoderLayout):
+    plan = plan_for(rules, bert_4)
+    assert plan.stages == (0,)
+    assert plan.trains_in(0) == plan.trains_in(7) == set(plan.trainable_names)
+    assert plan.frozen_prefix_in(0) == plan.frozen_prefix
+
+
+def test_a_shared_block_can_be_frozen_for_some_epochs(albert: EncoderLayout):
+    plan = plan_for(["freeze embeddings", "freeze encoder until_epoch=2"], albert)
+    assert [plan.frozen_prefix_in(epoch) for epoch in range(3)] == [2, 2, 1]
+
+
+@given(rules=random_rules)
+def test_from_stage_to_stage_more_trains_until_all_that_is_trainable_does(
+    rules: list[FreezeRule], bert_4: EncoderLayout
+):
+    plan = plan_or_problems(rules, bert_4)
+    if isinstance(plan, FreezePlan):
+        sets = [plan.trains_in(epoch) for epoch in plan.stages]
+        assert plan.stages[0] == 0
+        assert all(before < after for before, after in pairwise(sets))
+        assert sets[-1] == set(plan.trainable_names)
+        assert all(plan.trains_in(epoch - 1) < plan.trains_in(epoch) for epoch in plan.stages[1:])
+        prefixes = [plan.frozen_prefix_in(epoch) for epoch in plan.stages]
+        assert prefixes == sorted(prefixes, reverse=True)
+        assert prefixes[-1] == plan.frozen_prefix
+
+
+def test_a_rules_lr_multiplies_with_its_parts_and_frozen_variables_have_none(bert_4: EncoderLayout):
+    rules = parse_rules(["freeze embeddings", "train encoder[0] lr=0.1", "freeze encoder[1] until_epoch=1"])
+    plan = make_plan(rules, bert_4, multipliers={EMBEDDINGS: 0.125, "encoder[0]": 0.5, "encoder[1]": 0.25})
+    assert {variable.block: variable.lr for variable in plan.variables} == {
+        EMBEDDINGS: 1.0,
+        "encoder[0]": 0.05,
+        "encoder[1]": 0.25,
+        "encoder[2]": 1.0,
+        "encoder[3]": 1.0,
+        "pooler": 1.0,
+    }
+
+
+def test_training_slower_what_trains_anyway_is_a_rule_of_use(bert_4: EncoderLayout):
+    plan = plan_for(["train encoder lr=0.1"], bert_4)
+    assert plan.frozen_names == ()
+    assert {v.block.partition("[")[0]: v.lr for v in plan.variables} == {EMBEDDINGS: 1.0, "encoder": 0.1, "pooler": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("rules", "state"),
+    [
+        (["freeze encoder[0] until_epoch=2"], "frozen until epoch 2"),
+        (["train encoder[0] lr=0.1"], "trains at 0.1"),
+        (["train layer_0 lr=0.1", "train layer_0/**/bias lr=2"], "trains at 0.1 to 2"),
+        (["freeze layer_0/**/bias", "train layer_0/**/kernel lr=0.1"], "partly frozen, trains at 0.1 to 1"),
+        (["freeze layer_0/**/bias until_epoch=2"], "partly frozen until epoch 2"),
+        (["freeze encoder[0] until_epoch=1", "freeze layer_0/**/bias until_epoch=3"], "frozen until epoch 1 or 3"),
+        (["freeze layer_0 until_epoch=1", "freeze layer_0/**/bias"], "partly frozen, the rest until epoch 1"),
+        (["freeze layer_0/**/bias", "freeze layer_0/**/kernel until_epoch=1"], "partly frozen, partly until epoch 1"),
+        (["freeze layer_0/**/kernel until_epoch=1", "train layer_0/**/bias lr=0.5"],
+         "partly frozen until epoch 1, trains at 0.5 to 1"),
+    ],
+)  # fmt: skip
+def test_the_summary_says_when_and_how_fast_a_part_trains(rules: list[str], state: str, bert_4: EncoderLayout):
+    assert plan_for(rules, bert_4).blocks()[1].state == state
+
+
+def test_a_freeze_that_outlasts_training_is_refused(bert_4: EncoderLayout):
+    rules = parse_rules(
+        ["freeze embeddings until_epoch=2", "freeze pooler until_epoch=3", "freeze layer_0 until_epoch=9"]
+    )
+    with pytest.raises(UserError) as caught:
+        make_plan(rules, bert_4, epochs=3)
+    assert caught.value.problems == [
+        f"rule {position} `freeze {selector} until_epoch={epoch}`: would never train what it selects, because training "
+        f"ends with epoch 3 (train.epochs); write `freeze {selector}`, or train for {epoch + 1} epochs or more"
+        for position, selector, epoch in [(2, "pooler", 3), (3, "layer_0", 9)]
+    ]
+    assert make_plan(rules, bert_4, epochs=10).stages == (0, 2, 3, 9)
+    assert make_plan(rules, bert_4).stages == (0, 2, 3, 9)
 
 
 # Parts that the head doesn't read
@@ -393,6 +529,45 @@ def test_a_rule_that_a_wider_one_of_the_same_kind_covers_is_refused(bert_4: Enco
     ]
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("train bias lr=0.1", "train all"),
+        ("freeze bias until_epoch=1", "train all"),
+        ("freeze bias until_epoch=1", "freeze bias until_epoch=2"),
+        ("freeze bias", "freeze bias until_epoch=1"),
+        ("train bias lr=0.1", "train bias lr=0.2"),
+    ],
+)
+def test_a_rule_of_another_epoch_or_rate_overrides(first: str, second: str, bert_4: EncoderLayout):
+    assert problems_of([first, second], bert_4) == [
+        f"rule 1 `{first}`: is overridden by rule 2 `{second}` in everything it selects; remove it, or put it after "
+        "rule 2"
+    ]
+
+
+@pytest.mark.parametrize("rule", ["freeze bias until_epoch=1", "train bias lr=0.1"])
+def test_repeating_an_epoch_or_a_rate_is_refused(rule: str, bert_4: EncoderLayout):
+    assert problems_of([rule, rule], bert_4) == [
+        f"rule 2 `{rule}`: repeats what rule 1 `{rule}` already did; remove it"
+    ]
+
+
+def test_a_multiplier_of_1_is_what_holds_anyway(bert_4: EncoderLayout):
+    assert problems_of(["train bias lr=1"], bert_4) == [
+        "rule 1 `train bias lr=1`: repeats what holds anyway: everything trains until a rule freezes it; "
+        "remove it, or put it after the rule it should override"
+    ]
+
+
+def test_a_rule_whose_changes_are_undone_and_whose_rest_repeats_is_refused(bert_4: EncoderLayout):
+    rules = ["freeze encoder[0,1]", "freeze encoder[1,2]", "train encoder[2]"]
+    assert problems_of(rules, bert_4) == [
+        "rule 2 `freeze encoder[1,2]`: changes nothing beside rule 1 `freeze encoder[0,1]` and rule 3 "
+        "`train encoder[2]`; remove it"
+    ]
+
+
 def test_a_rule_that_later_rules_undo_only_in_part_is_kept(bert_4: EncoderLayout):
     assert frozen_blocks(plan_for(["freeze encoder[:2]", "train encoder[0]"], bert_4)) == ["encoder[1]"]
 
@@ -418,17 +593,21 @@ def test_a_rule_after_an_unresolved_one_is_not_blamed_for_repeating(bert_4: Enco
     assert [problem.split(":")[0] for problem in problems] == ["rule 2 `train layer_O`"]
 
 
-@given(selectors=st.lists(st.sampled_from(["embeddings", "encoder[0]", "layer_1", "encoder[2:]", "pooler"]),
-                          min_size=1, unique=True))  # fmt: skip
-def test_train_all_at_the_end_makes_every_live_freeze_rule_dead(selectors: list[str], bert_4: EncoderLayout):
-    rules = [{"freeze": selector} for selector in selectors]
-    assert plan_for(rules, bert_4).frozen_params > 0
-    end = f"rule {len(rules) + 1} `train all`"
-    assert problems_of([*rules, {"train": "all"}], bert_4) == [
-        f"rule {position} `freeze {selector}`: is overridden by {end} in everything it selects; "
-        f"remove it, or put it after rule {len(rules) + 1}"
-        for position, selector in enumerate(selectors, start=1)
-    ]
+@given(rules=random_rules)
+def test_train_all_at_the_end_makes_every_live_rule_dead_and_is_left_alone(
+    rules: list[FreezeRule], bert_4: EncoderLayout
+):
+    plan = plan_or_problems(rules, bert_4)
+    if isinstance(plan, FreezePlan) and rules:
+        end = len(rules) + 1
+        with_end = [*rules, FreezeRule(train="all")]
+        same = [rule.decision == Decision() for rule in rules]
+        assert problems_of(with_end, bert_4) == [
+            f"rule {position} `{rule}`: is overridden by rule {end} `train all` in everything it selects; remove it"
+            + ("" if same[position - 1] else f", or put it after rule {end}")
+            for position, rule in enumerate(rules, start=1)
+        ]
+        assert set(decisions(with_end, bert_4).values()) == {Decision()}
 
 
 @given(rules=random_rules)
@@ -441,9 +620,17 @@ def test_deleting_the_rules_called_superfluous_changes_no_decision(rules: list[F
     assert decisions(kept, bert_4) == decisions(rules, bert_4)
 
 
-def decisions(rules: list[FreezeRule], layout: EncoderLayout) -> dict[str, bool]:
+@given(rules=random_rules)
+def test_every_rule_of_a_plan_is_of_use(rules: list[FreezeRule], bert_4: EncoderLayout):
+    if isinstance(plan_or_problems(rules, bert_4), FreezePlan):
+        for position in range(len(rules)):
+            others = rules[:position] + rules[position + 1 :]
+            assert decisions(others, bert_4) != decisions(rules, bert_4)
+
+
+def decisions(rules: list[FreezeRule], layout: EncoderLayout) -> dict[str, Decision]:
     """What the rules mean by the book, whether or not each of them is of use."""
-    trains = {variable.name: True for variable in layout.variables}
+    decided = {variable.name: Decision() for variable in layout.variables}
     for rule in rules:
-        trains.update(dict.fromkeys(rule.select(layout), rule.action == "train"))
-    return trains
+        decided.update(dict.fromkeys(rule.select(layout), rule.decision))
+    return decided

@@ -8,7 +8,7 @@ from trainer_module.errors import UserError
 from trainer_module.freeze_plan import FreezePlan
 from trainer_module.hub_model import HubModel
 from trainer_module.planning import plan_freeze
-from trainer_module.settings import ModelSettings
+from trainer_module.settings import BertSettings, ModelSettings
 
 
 def plan(model: HubModel, **settings: Any) -> FreezePlan:
@@ -19,6 +19,11 @@ def problems(model: HubModel, **settings: Any) -> list[str]:
     with pytest.raises(UserError) as error:
         plan(model, **settings)
     return error.value.problems
+
+
+def plan_training(model: HubModel, **settings: Any) -> FreezePlan:
+    bert = {"hub": model.handle, "max_tokens": 64, "text": ["sentence"], "label": "label", **settings}
+    return plan_freeze(BertSettings.model_validate(bert), model)
 
 
 def test_the_rules_are_resolved_against_the_model(tiny_model: HubModel) -> None:
@@ -62,3 +67,47 @@ def test_a_pooler_that_the_head_reads_trains(tiny_model: HubModel) -> None:
     made = plan(tiny_model, pooling="pooled")
     assert made.unused_params == 0
     assert "pooler_transform/kernel" in made.trainable_names
+
+
+def test_the_plan_names_its_model(tiny_model: HubModel) -> None:
+    made = plan(tiny_model)
+    assert (made.model.hub, made.model.hub_digest) == (tiny_model.handle, tiny_model.digest)
+
+
+def test_the_layerwise_decay_enters_each_variables_rate(tiny_model: HubModel) -> None:
+    rules = ["freeze embeddings", "train encoder[0] lr=0.1", "freeze encoder[1] until_epoch=1"]
+    made = plan_training(tiny_model, freeze=rules, layerwise_lr_decay=0.5)
+    assert {variable.block: (variable.trainable, variable.lr) for variable in made.variables} == {
+        "embeddings": (False, 1.0),
+        "encoder[0]": (True, 0.0125),
+        "encoder[1]": (True, 0.25),
+        "encoder[2]": (True, 0.5),
+        "pooler": (True, 1.0),
+    }
+
+
+def test_without_training_settings_every_rate_is_the_rules(tiny_model: HubModel) -> None:
+    made = plan(tiny_model, freeze=["freeze embeddings until_epoch=99", "train encoder[0] lr=0.1"])
+    assert {variable.block: variable.lr for variable in made.variables if variable.lr != 1} == {"encoder[0]": 0.1}
+    assert made.stages == (0, 99)
+
+
+@pytest.mark.parametrize("pooling", ["pooled", "mean"])
+def test_a_decay_leaves_an_unused_pooler_alone(tiny_model: HubModel, pooling: str) -> None:
+    made = plan_training(tiny_model, pooling=pooling, layerwise_lr_decay=0.5)
+    assert {variable.lr for variable in made.variables if variable.block == "pooler"} == {1.0}
+
+
+def test_a_freeze_has_to_end_before_training_does(tiny_model: HubModel) -> None:
+    settings: dict[str, Any] = {"freeze": ["freeze embeddings", "freeze encoder until_epoch=3"], "epochs": 3}
+    with pytest.raises(UserError) as error:
+        plan_training(tiny_model, **settings, pooling="cls")
+    assert error.value.problems == [
+        "rule 2 `freeze encoder until_epoch=3`: would never train what it selects, because training ends with epoch 3 "
+        "(train.epochs); write `freeze encoder`, or train for 4 epochs or more"
+    ]
+    assert plan_training(tiny_model, **settings | {"epochs": 4}).stages == (0, 3)
+
+
+def test_with_steps_the_number_of_epochs_is_not_known_yet(tiny_model: HubModel) -> None:
+    assert plan_training(tiny_model, freeze=["freeze all until_epoch=9"], epochs=1, steps=10).stages == (0, 9)

@@ -74,3 +74,13 @@ def test_freezing_more_of_the_prefix_saves_more_but_never_all(count: int, tokens
         return saved_share(bert_12, make_plan(rules, bert_12), tokens)
 
     assert 0 < share(count) < share(count + 1) < 1
+
+
+def test_while_more_is_frozen_a_step_saves_more(bert_4: EncoderLayout):
+    rules = ["freeze embeddings", "freeze encoder[:2] until_epoch=2", "freeze encoder[2]"]
+    plan = make_plan(parse_rules(rules), bert_4)
+    at_first, in_the_end = (
+        saved(["freeze embeddings", f"freeze encoder[{blocks}]"], bert_4) for blocks in ("0,1,2", "2")
+    )
+    assert [saved_share(bert_4, plan, TOKENS, epoch) for epoch in range(4)] == [at_first] * 2 + [in_the_end] * 2
+    assert at_first > in_the_end == saved_share(bert_4, plan, TOKENS)

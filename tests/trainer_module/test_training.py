@@ -1,6 +1,7 @@
 """Training moves what trains and nothing else, repeatably, and says where it stands."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,24 +36,25 @@ def again(train_reviews, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture
 def run(tiny_encoder, tmp_path: Path) -> Any:
-    """Trains a head on rows."""
+    """Trains a head on rows, or what other rules leave."""
 
-    def run(rows: Any, eval_rows: Any, outputs: int = 2, **more: Any) -> tuple[Any, list[Progress]]:
+    def run(
+        rows: Any, eval_rows: Any, outputs: int = 2, rules: Sequence[dict[str, Any]] = HEAD_ONLY, **more: Any
+    ) -> tuple[Any, list[Progress]]:
         from trainer_module.classifier import BertClassifier
 
         bert = {"hub": "tiny", "text": ["t"], "label": "l", "batch_size": 8, **more}
         settings = BertSettings.from_custom_config({"bert": bert})
         keras.utils.set_random_seed(settings.seed)
-        classifier = BertClassifier(
-            tiny_encoder(*HEAD_ONLY).encoder, outputs=outputs, pooling="pooled", dropout=0.1, seed=0
-        )
+        planned = tiny_encoder(*rules)
+        classifier = BertClassifier(planned.encoder, outputs=outputs, pooling="pooled", dropout=0.1, seed=0)
         handler = Records()
         logger = logging.getLogger(TRAINING_LOGGER)
         level = logger.level
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         try:
-            history = train(classifier, rows, eval_rows, settings, log_dir=str(tmp_path))
+            history = train(classifier, rows, eval_rows, settings, planned.plan, log_dir=str(tmp_path))
         finally:
             logger.removeHandler(handler)
             logger.setLevel(level)
@@ -130,6 +132,49 @@ def test_a_regression_stops_early_and_keeps_its_best_weights(run, make_rows) -> 
     inputs, labels = opposite.batch(np.arange(16))
     kept = float(np.mean((history.model(inputs)[:, 0] - labels) ** 2))
     assert kept == pytest.approx(losses[0], rel=1e-5)
+
+
+def test_early_stopping_waits_for_the_last_stage(run, make_rows, tiny_model) -> None:
+    words = [[2, 5 + index % 40, 3] for index in range(16)]
+    rows, opposite = (make_rows(*words, labels=[label] * 16) for label in (1.0, -1.0))
+    history, _ = run(
+        rows,
+        opposite,
+        outputs=1,
+        rules=({"freeze": "all", "until_epoch": 2},),
+        task="regression",
+        epochs=50,
+        early_stopping_patience=1,
+        learning_rate=1e-3,
+    )
+    losses = history.history["val_loss"]
+    assert len(losses) == 4 and losses == sorted(losses)
+    inputs, labels = opposite.batch(np.arange(16))
+    kept = float(np.mean((history.model(inputs)[:, 0] - labels) ** 2))
+    assert kept == pytest.approx(losses[2], rel=1e-5)
+    pooler = history.model.encoder.hub_variables["pooler_transform/bias"].numpy()
+    assert not np.array_equal(pooler, tiny_model.weights["pooler_transform/bias"])
+
+
+def test_steps_can_end_training_within_a_stage(run, reviews, tiny_model) -> None:
+    rows = reviews.tokens
+    history, _ = run(rows, rows, rules=({"freeze": "all"}, {"freeze": "pooler", "until_epoch": 1}), steps=9)
+    assert int(history.model.optimizer.iterations) == 9
+    pooler = history.model.encoder.hub_variables["pooler_transform/bias"].numpy()
+    assert not np.array_equal(pooler, tiny_model.weights["pooler_transform/bias"])
+
+
+def test_steps_that_end_before_a_stage_begins_are_refused(run, reviews) -> None:
+    rows = reviews.tokens
+    rules = ({"freeze": "all"}, {"freeze": "pooler", "until_epoch": 1}, {"freeze": "encoder[0]", "until_epoch": 3})
+    with pytest.raises(UserError) as error:
+        run(rows, rows, rules=rules, steps=8)
+    assert error.value.problems == [
+        f"rule {position} `freeze {selector} until_epoch={epoch}`: would never train what it selects, because training "
+        f"ends with epoch 1 (train.steps is 8, an epoch has 8); write `freeze {selector}`, "
+        f"or train for {epoch + 1} epochs or more"
+        for position, selector, epoch in [(2, "pooler", 1), (3, "encoder[0]", 3)]
+    ]
 
 
 def test_a_loss_that_is_not_a_number_is_a_users_mistake(run, reviews) -> None:
