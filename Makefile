@@ -15,10 +15,10 @@ BIN := .venv/bin
 SETUP := .venv/.permafrost-setup
 QUICKSTART_MODEL := .cache/hub/minilm-l6
 
-.PHONY: help setup run test test-fast lint format clean FORCE
+.PHONY: help setup run test test-fast freeze-study lint format clean FORCE
 
 help: ## List the verbs
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS=$$'\t' read -r verb does; do printf '  make %-10s %s\n' "$$verb" "$$does"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS=$$'\t' read -r verb does; do printf '  make %-12s %s\n' "$$verb" "$$does"; done
 
 setup: $(SETUP) ## Create .venv from uv.lock (uv comes into .tools/ when it isn't on the PATH)
 
@@ -30,6 +30,9 @@ test: $(SETUP) ## Run all tests (ARGS=… for pytest)
 
 test-fast: $(SETUP) ## Run the tests that don't run a whole pipeline
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+freeze-study: $(SETUP) $(QUICKSTART_MODEL)/saved_model.pb ## Measure accuracy and seconds by how much is frozen, on real data (about an hour; goes on where it was stopped)
+	@$(BIN)/python -m benchmarks.freeze_study $(ARGS)
 
 lint: $(SETUP) ## Check style, format and types
 	@$(BIN)/ruff check --quiet .

@@ -8,6 +8,9 @@ from tfx.orchestration import metadata
 
 from components.example_gen.component import make_example_gen
 from components.example_gen.row_format import RowFormat
+from components.freeze_audit.component import FreezeAudit
+from components.freeze_planner.component import FreezePlanner
+from components.planned_trainer.component import PlannedTrainer
 from pipeline.config import DataSettings, PipelineConfig
 from pipeline.eval_config import make_eval_config
 from trainer_module.settings import BertSettings
@@ -21,7 +24,8 @@ def create_pipeline(
     enable_cache: bool = True,
     beam_pipeline_args: list[str] | None = None,
 ) -> tfx.dsl.Pipeline:
-    """ExampleGen → StatisticsGen → SchemaGen → ExampleValidator → Transform → Trainer → Evaluator → Pusher.
+    """FreezePlanner → ExampleGen → StatisticsGen → SchemaGen → ExampleValidator →
+    Transform → Trainer → Evaluator and FreezeAudit → Pusher.
 
     Args:
         config: See `PipelineConfig`.
@@ -32,12 +36,15 @@ def create_pipeline(
         beam_pipeline_args: For the components that run on Beam.
     """
     settings = settings or config.bert_settings()
+    freeze_planner = FreezePlanner(custom_config=settings.to_custom_config())
     example_gen = make_example_gen(
         train=config.data.train,
         eval=config.data.eval,
         eval_fraction=config.data.eval_fraction,
         rows=row_format(config),
     ).with_id("ExampleGen")
+    # Thus everything waits for the plan: a wrong rule or model ends the run before a row is read.
+    example_gen.add_upstream_node(freeze_planner)
     examples = example_gen.outputs["examples"]
     statistics_gen = tfx.components.StatisticsGen(examples=examples)
     schema_gen = _schema_gen(config.data.schema_path, statistics_gen.outputs["statistics"])
@@ -51,15 +58,15 @@ def create_pipeline(
         # The statistics before Transform are StatisticsGen's again, and nobody reads those of token ids.
         disable_statistics=True,
     )
-    trainer = tfx.components.Trainer(
+    trainer = PlannedTrainer(
         examples=transform.outputs["transformed_examples"],
+        freeze_plan=freeze_planner.outputs["freeze_plan"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
-        run_fn="trainer_module.run_fn",
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
         custom_config=settings.to_custom_config(),
-    )
+    ).with_id("Trainer")
     live_model = tfx.dsl.Resolver(
         strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
         model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
@@ -71,9 +78,16 @@ def create_pipeline(
         baseline_model=live_model.outputs["model"],
         eval_config=make_eval_config(config),
     )
+    freeze_audit = FreezeAudit(
+        model=trainer.outputs["model"],
+        freeze_plan=freeze_planner.outputs["freeze_plan"],
+        model_run=trainer.outputs["model_run"],
+        custom_config=settings.to_custom_config(),
+    )
     pusher = tfx.components.Pusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=freeze_audit.outputs["blessing"],
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.push.directory)
         ),
@@ -82,6 +96,7 @@ def create_pipeline(
         pipeline_name=config.pipeline.name,
         pipeline_root=str(artifacts_root(config)),
         components=[
+            freeze_planner,
             example_gen,
             statistics_gen,
             schema_gen,
@@ -90,6 +105,7 @@ def create_pipeline(
             trainer,
             live_model,
             evaluator,
+            freeze_audit,
             pusher,
         ],
         metadata_connection_config=(

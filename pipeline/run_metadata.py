@@ -6,6 +6,8 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration import metadata
 
+from trainer_module.audit_record import Verdict
+
 
 class RunMetadata:
     """One run of a pipeline.
@@ -36,6 +38,20 @@ class RunMetadata:
         ids = [e.artifact_id for e in self._store.get_events_by_execution_ids([execution.id]) if e.type in outputs]
         artifacts = [a for a in self._store.get_artifacts_by_id(ids) if a.type == type_name]
         return max(artifacts, key=lambda artifact: artifact.id, default=None)
+
+    def record_audit(self, verdict: Verdict) -> None:
+        """Writes the audit's verdict onto this run's Model artifact, as the custom property `freeze_audit`.
+
+        FreezeAudit can't do it itself: TFX publishes what a component put out, never what it was given. TFX's cache
+        goes by an artifact's properties, so what takes a new model as an input runs once more in the next run.
+        """
+        model = self.output("Trainer", "Model")
+        if model is None:
+            raise RuntimeError("Trainer left no Model in ML Metadata")
+        if string_property(model, "freeze_audit") == verdict:
+            return
+        model.custom_properties["freeze_audit"].string_value = verdict
+        self._store.put_artifacts([model])
 
     def _execution(self, component: str) -> mlmd.Execution | None:
         node = self._store.get_context_by_type_and_name("node", f"{self._pipeline_name}.{component}")

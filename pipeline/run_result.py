@@ -8,8 +8,11 @@ from typing import Any
 
 import tensorflow_transform as tft
 
+from components.artifacts import FreezeAudit
+from components.freeze_audit.audit_files import audit_file
 from pipeline.evaluation import Evaluation, read_evaluation
 from pipeline.run_metadata import RunMetadata, int_property, string_property
+from trainer_module.audit_record import AuditRecord
 from trainer_module.features import LABEL_VOCABULARY
 from trainer_module.freeze_plan import FreezePlan
 from trainer_module.trainer import PLAN_FILE
@@ -24,6 +27,7 @@ class RunResult:
         pushed_model: The folder of the version that was pushed; None when nothing was.
         evaluation: Metrics and missed thresholds.
         plan: What was frozen.
+        audit: Whether that is so in the exported model.
         seconds: By component.
         cached: Components that were skipped because nothing they depend on changed.
         run_dir: Artifacts, metadata and logs.
@@ -34,6 +38,7 @@ class RunResult:
     pushed_model: str | None
     evaluation: Evaluation
     plan: FreezePlan
+    audit: AuditRecord
     seconds: Mapping[str, float]
     cached: frozenset[str]
     run_dir: str
@@ -45,6 +50,7 @@ class RunResult:
             "blessed": self.blessed,
             "pushed_model": self.pushed_model,
             "metrics": dict(self.evaluation.metrics),
+            "audit": self.audit.verdict,
             "freeze": {"frozen_params": self.plan.frozen_params, "trainable_params": self.plan.trainable_params},
             "seconds": {name: round(seconds, 2) for name, seconds in self.seconds.items()},
             "run_dir": self.run_dir,
@@ -61,11 +67,18 @@ def read_result(run: RunMetadata, seconds: Mapping[str, float], run_dir: str, lo
         pushed_model=destination or None,
         evaluation=read_evaluation(_uri(run, "Evaluator", "ModelEvaluation"), _labels(run)),
         plan=FreezePlan.from_json(Path(_uri(run, "Trainer", "ModelRun"), PLAN_FILE).read_text(encoding="utf-8")),
+        audit=read_audit(run),
         seconds=seconds,
         cached=frozenset(component for component in seconds if run.is_cached(component)),
         run_dir=run_dir,
         log_file=log_file,
     )
+
+
+def read_audit(run: RunMetadata) -> AuditRecord:
+    """What FreezeAudit found in a run that came to its end."""
+    file = audit_file(_uri(run, "FreezeAudit", FreezeAudit.TYPE_NAME))
+    return AuditRecord.from_json(Path(file).read_text(encoding="utf-8"))
 
 
 def _uri(run: RunMetadata, component: str, type_name: str) -> str:

@@ -8,6 +8,8 @@ import tensorflow_transform as tft
 
 from trainer_module.classifier import BertClassifier
 from trainer_module.features import LABEL, MASK, TYPE_IDS, WORD_IDS
+from trainer_module.freeze_plan import FreezePlan
+from trainer_module.plan_in_model import write_plan
 from trainer_module.settings import BertSettings
 
 Outputs = dict[str, tf.Tensor]
@@ -134,6 +136,7 @@ def text_inputs(columns: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def export(model: ServingModel, path: str) -> None:
-    """Writes the SavedModel to `path`."""
+def export(model: ServingModel, path: str, plan: FreezePlan) -> None:
+    """Writes the SavedModel to `path`, with the plan that it was trained by; see `plan_in_model`."""
     tf.saved_model.save(model, path, signatures=model.signatures())
+    write_plan(path, plan)

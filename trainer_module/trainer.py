@@ -9,16 +9,18 @@ import tf_keras as keras
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from trainer_module.classifier import BertClassifier
-from trainer_module.encoder import rebuild
+from trainer_module.encoder import make_encoder
 from trainer_module.export import ServingModel, export
 from trainer_module.features import LABEL_VOCABULARY
 from trainer_module.freeze_plan import FreezePlan
 from trainer_module.frozen_check import check_frozen
 from trainer_module.hub_model import HubModel
+from trainer_module.plan_check import refuse_other_plan
 from trainer_module.planning import plan_freeze
 from trainer_module.rows import read_rows
 from trainer_module.settings import BertSettings
 from trainer_module.training import train
+from trainer_module.variable_record import RECORD_FILE
 
 PLAN_FILE = "freeze_plan.json"
 """The plan that was trained, beside the TensorBoard logs in `model_run_dir`."""
@@ -34,7 +36,7 @@ def run_fn(fn_args: FnArgs) -> None:
             the training as the setting `steps` does.
 
     Raises:
-        UserError: The settings, the model or a freeze rule are wrong.
+        UserError: The settings, the model or a freeze rule are wrong, or not what was planned before the run.
         FrozenWeightMoved: A frozen variable isn't what it was: the model is not exported.
     """
     settings = BertSettings.from_custom_config(fn_args.custom_config)
@@ -43,12 +45,14 @@ def run_fn(fn_args: FnArgs) -> None:
     keras.utils.set_random_seed(settings.seed)
     hub_model = HubModel.from_settings(settings)
     plan = plan_freeze(settings, hub_model)
+    if settings.freeze_plan is not None:
+        refuse_other_plan(settings.freeze_plan, plan)
     _log_plan(plan)
 
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
     labels = _read_labels(transform_output, settings)
     classifier = BertClassifier(
-        rebuild(hub_model, plan.is_trainable, settings.dropout).encoder,
+        make_encoder(hub_model, plan.is_trainable, settings.dropout).encoder,
         outputs=max(len(labels), 1),
         pooling=settings.pooling,
         dropout=settings.dropout,
@@ -59,10 +63,13 @@ def run_fn(fn_args: FnArgs) -> None:
         read_rows(fn_args.train_files, transform_output),
         read_rows(fn_args.eval_files, transform_output),
         settings,
+        plan,
         log_dir=fn_args.model_run_dir,
     )
-    check_frozen(plan, hub_model.weights, classifier.encoder.hub_variables)
-    export(ServingModel(classifier, transform_output, settings, labels), fn_args.serving_model_dir)
+    record = check_frozen(plan, hub_model.weights, classifier.encoder.hub_variables)
+    with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, RECORD_FILE), "w") as stream:
+        stream.write(record.to_json())
+    export(ServingModel(classifier, transform_output, settings, labels), fn_args.serving_model_dir, plan)
     with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, PLAN_FILE), "w") as stream:
         stream.write(plan.to_json())
 

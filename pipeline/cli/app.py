@@ -21,7 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-NOT_BLESSED = 3
+REFUSED = 3
 USER_ERROR = 2
 FAILED = 1
 
@@ -53,14 +53,14 @@ def run(
 ) -> None:
     """Run the pipeline: train, evaluate, and push the model if it is blessed.
 
-    Exit code 0: blessed and pushed. 3: finished, not blessed, nothing pushed. 2: a mistake in the config, the data,
-    the model or a rule. 1: anything else.
+    Exit code 0: blessed and pushed. 3: finished, but not blessed or not as frozen as planned, so nothing was pushed.
+    2: a mistake in the config, the data, the model or a rule. 1: anything else.
 
     Example: permafrost run --config configs/quickstart.toml --set train.epochs=2
     """
     from pipeline.cli.run import run_command
 
-    raise typer.Exit(0 if run_command(config, overrides, runner, as_json) else NOT_BLESSED)
+    raise typer.Exit(0 if run_command(config, overrides, runner, as_json) else REFUSED)
 
 
 @app.command()
@@ -89,6 +89,27 @@ def plan(
     if hub is not None and overrides:
         raise UserError("plan: --set goes with --config; with --hub, write --freeze and --train")
     plan_command(config, overrides, hub, _rules_in_order(sys.argv[1:]), as_json)
+
+
+@app.command()
+def audit(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL_DIR", help="An exported model, or a serving folder: its highest version.")
+    ],
+    hub: Annotated[
+        str | None, typer.Option(help="The Hub model to compare with. Default: the one in the model's own record.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that what was frozen in an exported model is what the Hub model says, bit by bit. Runs neither.
+
+    Exit code 0: the audit passed. 3: it failed. 2: there is nothing to audit, or no Hub model to compare with.
+
+    Example: permafrost audit serving/sst2
+    """
+    from pipeline.cli.audit import audit_command
+
+    raise typer.Exit(0 if audit_command(model, hub, as_json) else REFUSED)
 
 
 @app.command("import-hf")

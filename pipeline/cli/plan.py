@@ -53,6 +53,7 @@ def plan_command(
     facts = {
         "model": f"{hub_model.handle}, {casing}",
         "encoder": made.description,
+        "program": hub_model.scan.summary,
         "digest": hub_model.digest,
     }
     for name, fact in facts.items():
@@ -61,7 +62,7 @@ def plan_command(
 
 def _settings(config: Path | None, overrides: Sequence[str], hub: str | None, rules: Sequence[str]) -> ModelSettings:
     if config is not None:
-        return load_config(config, overrides).model
+        return load_config(config, overrides).bert_settings()
     try:
         return ModelSettings.model_validate({"hub": hub, "freeze": list(rules)})
     except ValidationError as error:

@@ -36,7 +36,8 @@ def print_plan(console: Console, plan: FreezePlan, layout: EncoderLayout, tokens
             f"{block.parameters:,}",
             f"{block.frozen_params / block.parameters:.0%}",
             f"[{_STYLES[block.state.split()[0]]}]{block.state}[/]",
-            "\n".join(deciding).replace("[", r"\[") or "no rule: trains",
+            "\n".join(deciding).replace("[", r"\[")
+            or ("the head doesn't read it" if block.unused else "no rule: trains"),
         )
     console.print(table)
     total = plan.model.parameters

@@ -11,7 +11,7 @@ _MOST_CLASSES = 12
 
 
 def print_result(console: Console, result: RunResult, config: PipelineConfig) -> None:
-    """Metrics with their thresholds, blessed or not and why, what was frozen, where the model went."""
+    """Metrics with their thresholds, what was frozen, audited and blessed or not and why, where the model went."""
     console.print()
     console.print(_metrics_table(result, config))
     per_class = _class_table(result)
@@ -96,10 +96,15 @@ def _print_freeze(console: Console, result: RunResult) -> None:
     share = plan.frozen_params / plan.model.parameters
     console.print(
         f"frozen: {plan.frozen_params:,} of {plan.model.parameters:,} parameters ({share:.0%})"
-        + (f": {escape(_ranges(frozen))}" if frozen else "")
-        + "; each is bit-identical to the Hub model's",
+        + (f": {escape(_ranges(frozen))}" if frozen else ""),
         soft_wrap=True,
     )
+    if result.audit.verdict == "passed":
+        console.print("[bold green]audit passed[/]: each frozen one is bit-identical to the Hub model's")
+    else:
+        console.print("[bold red]audit failed[/]:")
+        for problem in result.audit.problems:
+            console.print(f"  {escape(problem)}", soft_wrap=True)
 
 
 def _ranges(blocks: list[str]) -> str:

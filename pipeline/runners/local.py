@@ -10,7 +10,7 @@ from components.example_gen.data_paths import check_paths
 from pipeline.config import PipelineConfig
 from pipeline.pipeline import create_pipeline
 from pipeline.run_metadata import RunMetadata, forget_lost_pushes
-from pipeline.run_result import RunResult, read_result
+from pipeline.run_result import RunResult, read_audit, read_result
 from pipeline.runners.component_events import ComponentListener, component_events
 from trainer_module.errors import UserError
 from trainer_module.hub_model import HubModel
@@ -69,6 +69,7 @@ def run_pipeline(
             raise ComponentFailed(watch.failed_component, watch.error) from watch.error
         raise
     run = RunMetadata(metadata_path, config.pipeline.name, watch.run_id)
+    run.record_audit(read_audit(run).verdict)
     return read_result(run, watch.seconds, config.pipeline.root, log_file)
 
 

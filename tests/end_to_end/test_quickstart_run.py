@@ -16,9 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from ml_metadata import MetadataStore
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from pipeline.run_result import RunResult
+from trainer_module.freeze_audit import audit
 from trainer_module.hub_model import HubModel
+from trainer_module.plan_in_model import read_plan
+from trainer_module.variable_record import TrainingRecord
 
 pytestmark = pytest.mark.slow
 
@@ -51,8 +56,8 @@ no_worse_than_live_by = 0.0
 """
 # They make a run that trains again and is refused.
 STRICTER = ("train.learning_rate=2e-3", "evaluate.thresholds.accuracy.at_least=1.0")
-BEFORE_TRAINER = {"ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "Transform"}
-ALL_BUT_RESOLVER = BEFORE_TRAINER | {"Trainer", "Evaluator", "Pusher"}
+BEFORE_TRAINER = {"FreezePlanner", "ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "Transform"}
+ALL_BUT_RESOLVER = BEFORE_TRAINER | {"Trainer", "Evaluator", "FreezeAudit", "Pusher"}
 
 Project = Any
 """`conftest.Project`, which can't be imported by its name."""
@@ -160,8 +165,9 @@ def test_the_first_run_blesses_and_pushes(project: Project, first: Run) -> None:
 
 def test_the_json_of_a_run(project: Project, first: Run) -> None:
     content = json.loads(json.dumps(first.result.to_json(), allow_nan=False))
-    assert list(content) == ["blessed", "pushed_model", "metrics", "freeze", "seconds", "run_dir"]
+    assert list(content) == ["blessed", "pushed_model", "metrics", "audit", "freeze", "seconds", "run_dir"]
     assert content["blessed"] is True
+    assert content["audit"] == "passed"
     assert content["pushed_model"] == first.result.pushed_model
     assert content["run_dir"] == str(project.folder / "run")
     assert set(content["seconds"]) == ALL_BUT_RESOLVER | {"live_model"}
@@ -189,6 +195,58 @@ def test_the_plan_is_what_the_rules_say(first: Run, tiny_hub: Path) -> None:
     weights = HubModel(str(tiny_hub)).weights
     assert plan.frozen_params == sum(weights[name].size for name in plan.frozen_names)
     assert plan.frozen_params + plan.trainable_params == sum(value.size for value in weights.values())
+
+
+def test_ml_metadata_says_of_plan_and_model_what_was_frozen(project: Project, first: Run, tiny_hub: Path) -> None:
+    plan = first.result.plan
+    expected = {
+        "hub": str(tiny_hub),
+        "hub_digest": HubModel(str(tiny_hub)).digest,
+        "plan_digest": plan.digest(),
+        "frozen_params": plan.frozen_params,
+        "trainable_params": plan.trainable_params,
+    }
+    store = MetadataStore(sqlite_metadata_connection_config(str(project.folder / "run" / "metadata.sqlite")))
+    for type_name in ("components.FreezePlan", "Model"):
+        oldest = min(store.get_artifacts_by_type(type_name), key=lambda artifact: artifact.id)
+        values = oldest.custom_properties
+        assert {name: getattr(values[name], values[name].WhichOneof("value")) for name in expected} == expected
+
+
+def test_the_audit_passes_and_ml_metadata_says_so(project: Project, first: Run) -> None:
+    plan, record = first.result.plan, first.result.audit
+    assert (record.verdict, record.problems) == ("passed", ())
+    assert record.moved_variables > 0
+    counts = {
+        "plan_digest": plan.digest(),
+        "frozen_params": plan.frozen_params,
+        "trainable_params": plan.trainable_params,
+    }
+    assert {name: getattr(record, name) for name in counts} == counts
+    store = MetadataStore(sqlite_metadata_connection_config(str(project.folder / "run" / "metadata.sqlite")))
+    expected: dict[str, dict[str, Any]] = {
+        "Model": counts | {"freeze_audit": "passed"},
+        "components.FreezeAudit": counts | {"verdict": "passed", "moved_variables": record.moved_variables},
+        "InfraBlessing": {"blessed": 1},
+    }
+    for type_name, properties in expected.items():
+        oldest = min(store.get_artifacts_by_type(type_name), key=lambda artifact: artifact.id)
+        values = oldest.custom_properties
+        assert {name: getattr(values[name], values[name].WhichOneof("value")) for name in properties} == properties
+
+
+def test_the_pushed_model_can_be_audited_by_anybody(project: Project, first: Run) -> None:
+    """With the plan and the Hub model's handle that it carries."""
+    pushed = str(first.result.pushed_model)
+    plan = read_plan(pushed)
+    assert plan == first.result.plan
+    record = audit(pushed, first.result.plan, HubModel(plan.model.hub))
+    assert record.variables == first.result.audit.variables
+    assert (record.verdict, record.blocks) == ("passed", first.result.audit.blocks)
+    model_runs = project.artifacts / "Trainer" / "model_run"
+    oldest = min(model_runs.iterdir(), key=lambda folder: int(folder.name))
+    trained = TrainingRecord.from_json((oldest / "variables.json").read_text(encoding="utf-8"))
+    assert trained.variables == record.variables
 
 
 def test_frozen_is_frozen_in_the_pushed_model(first: Run, second: Run, tiny_hub: Path) -> None:
@@ -235,6 +293,7 @@ def test_slices(first: Run) -> None:
 
 
 def test_a_second_run_only_compares_with_the_live_model(first: Run, second: Run) -> None:
+    # What takes the model, FreezeAudit too, runs once more: the verdict was written onto the model since.
     assert second.result.cached == BEFORE_TRAINER | {"Trainer"}
     assert second.result.blessed
     assert second.result.evaluation.live == first.result.evaluation.metrics
@@ -260,7 +319,7 @@ def test_the_serving_folder_is_filled_again_when_it_was_removed(third: Run, push
 
 
 def test_a_changed_learning_rate_trains_again_and_reads_nothing_again(stricter: Run) -> None:
-    assert stricter.result.cached == BEFORE_TRAINER
+    assert stricter.result.cached == BEFORE_TRAINER - {"FreezePlanner"}, "a plan takes a second"
 
 
 def test_a_threshold_that_is_missed_pushes_nothing(pushed_again: Run, stricter: Run) -> None:

@@ -156,9 +156,13 @@ def test_plan_as_json(tiny_hub: Path) -> None:
     content = plan("--hub", str(tiny_hub), "--freeze", "all", "--train=bias", "--freeze", "encoder[0]")
 
     assert {"model", "variables", "frozen_params", "trainable_params"} <= set(content)
-    weights = HubModel(str(tiny_hub)).weights
+    hub_model = HubModel(str(tiny_hub))
+    weights = hub_model.weights
     total = sum(value.size for value in weights.values())
-    assert content["model"] == {"family": "bert", "blocks": 3, "hidden": 32, "parameters": total}
+    source = {"hub": str(tiny_hub), "hub_digest": hub_model.digest}
+    assert content["model"] == {"family": "bert", "blocks": 3, "hidden": 32, "parameters": total, **source}
+    assert content["encoder"].pop("largest_difference") <= 1e-5
+    assert content["encoder"] == {"heads": 2, "layers": 3, "positions": 64, "lower_case": True, "rebuilt": True}
     variables = content["variables"]
     for variable in variables:
         assert {"name", "block", "trainable", "parameters", "rule"} <= set(variable)
@@ -189,4 +193,9 @@ def test_plan_as_table(config_file: Path, tiny_hub: Path) -> None:
     digest = HubModel(str(tiny_hub)).digest
     for part in ("bert: 3 blocks, width 32, 2 heads", "2. freeze encoder[:2]", "no rule: trains", digest, "saves "):
         assert part in done.stdout
+    lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines()[-4:])
+    assert lines["model"] == f"{tiny_hub}, uncased"
+    assert lines["encoder"].startswith("rebuilt: gelu_tanh, epsilon 1e-12; a probe differs from the SavedModel by ")
+    assert lines["program"].endswith("nothing that reaches beyond the model")
+    assert lines["digest"] == digest
     assert not (config_file.parent / "run").exists()

@@ -116,3 +116,33 @@ def test_properties(store: Store) -> None:
     assert (string_property(artifact, "text"), int_property(artifact, "number")) == ("a", 7)
     assert (string_property(artifact, "none"), int_property(artifact, "none")) == ("", 0)
     assert "none" not in artifact.custom_properties, "reading adds nothing"
+
+
+def test_an_audits_verdict_is_written_onto_the_model_of_the_run(store: Store) -> None:
+    store.put("monday", "Trainer", store.artifact("Model", "a", hub="bert"))
+    store.put("tuesday", "Trainer", store.artifact("Model", "b", hub="bert"))
+    store.run("tuesday").record_audit("failed")
+    store.run("monday").record_audit("passed")
+    models = {model.uri: model for model in store.store.get_artifacts()}
+    assert {uri: string_property(model, "freeze_audit") for uri, model in models.items()} == {
+        "a": "passed",
+        "b": "failed",
+    }
+    assert [string_property(model, "hub") for model in models.values()] == ["bert", "bert"], "the rest is as it was"
+
+
+def test_the_same_verdict_again_leaves_the_model_alone_so_that_the_cache_works(store: Store) -> None:
+    store.put("monday", "Trainer", store.artifact("Model", "a"))
+    store.run("monday").record_audit("passed")
+    before = store.store.get_artifacts()
+    store.run("monday").record_audit("passed")
+    assert store.store.get_artifacts() == before
+    store.run("monday").record_audit("failed")
+    (after,) = store.store.get_artifacts()
+    assert string_property(after, "freeze_audit") == "failed"
+
+
+def test_a_verdict_needs_a_model(store: Store) -> None:
+    store.put("monday", "Evaluator")
+    with pytest.raises(RuntimeError, match="Trainer left no Model in ML Metadata"):
+        store.run("monday").record_audit("passed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from math import prod
 from pathlib import Path
@@ -43,7 +43,7 @@ def bert_12() -> EncoderLayout:
 def albert() -> EncoderLayout:
     """An ALBERT: all layers share one block, whose name has no number."""
     variables = (*_embeddings(), *_block("transformer", ENCODER), *_pooler())
-    return _layout("albert", blocks=0, shared_blocks=True, variables=variables)
+    return replace(_layout("albert", blocks=0, shared_blocks=True, variables=variables), layers=6)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +14,15 @@ import pytest
 import tensorflow as tf
 
 from trainer_module.classifier import BertClassifier
+from trainer_module.encoder import make_encoder
 from trainer_module.export import ServingModel, export
 from trainer_module.features import LABEL, LABEL_VOCABULARY
+from trainer_module.freeze_audit import audit
+from trainer_module.plan_in_model import read_plan
+from trainer_module.planning import plan_freeze
 from trainer_module.saved_model_reader import SavedModelReader
+from trainer_module.settings import ModelSettings
+from trainer_module.variable_record import digest
 
 ODD_TEXTS = [
     b"",
@@ -48,7 +56,8 @@ print(json.dumps({
 def exported(trained_reviews, reviews, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("exported") / "model"
     classes = reviews.output.vocabulary_by_name(LABEL_VOCABULARY)
-    export(ServingModel(trained_reviews.classifier, reviews.output, trained_reviews.settings, classes), str(path))
+    model = ServingModel(trained_reviews.classifier, reviews.output, trained_reviews.settings, classes)
+    export(model, str(path), trained_reviews.planned.plan)
     return path
 
 
@@ -183,6 +192,70 @@ def test_it_holds_no_keras_objects(exported: Path) -> None:
     assert "bert" not in " ".join(classes).lower()
 
 
+def test_it_carries_its_plan_and_passes_an_audit_by_it(exported: Path, trained_reviews, tiny_model) -> None:
+    plan = read_plan(str(exported))
+    assert plan == trained_reviews.planned.plan
+    record = audit(str(exported), trained_reviews.planned.plan, tiny_model)
+    assert record.problems == ()
+    variables = trained_reviews.classifier.encoder.hub_variables
+    assert {each.name: each.sha256_after for each in record.variables} == {
+        name: digest(variable.numpy()) for name, variable in variables.items()
+    }
+
+
+def test_one_bit_flipped_in_a_model_that_was_loaded_and_saved_again_is_found(
+    loaded, exported: Path, trained_reviews, tiny_model, tmp_path: Path
+) -> None:
+    name = "transformer/layer_0/output/kernel"
+    (variable,) = (each for each in loaded.model_variables if each.name == f"{name}:0")
+    value = variable.numpy()
+    changed = value.copy()
+    changed.view(np.uint32).reshape(-1)[7] ^= 1
+    try:
+        variable.assign(changed)
+        tf.saved_model.save(loaded, str(tmp_path), signatures=loaded.signatures)
+    finally:
+        variable.assign(value)
+    shutil.copytree(exported / "assets.extra", tmp_path / "assets.extra", dirs_exist_ok=True)
+    record = audit(str(tmp_path), trained_reviews.planned.plan, tiny_model)
+    assert record.problems == (f"1 frozen variables differ from the Hub model's: {name}",)
+
+
+def test_counts_of_parameters_agree(exported: Path, trained_reviews, tiny_model) -> None:
+    """What Keras says of the classifier is what the plan and the audit say, and the head."""
+    lines: list[str] = []
+    trained_reviews.classifier.summary(print_fn=lines.append)
+    counts = {
+        kind: int(re.search(rf"^ ?{kind} params: (\d+)", "\n".join(lines), re.MULTILINE)[1])  # type: ignore[index]
+        for kind in ("Total", "Trainable", "Non-trainable")
+    }
+    plan = trained_reviews.planned.plan
+    record = audit(str(exported), plan, tiny_model)
+    head = 2 * tiny_model.layout.hidden + 2
+    assert counts["Non-trainable"] == plan.frozen_params == record.frozen_params
+    assert counts["Trainable"] == plan.trainable_params + head == record.trainable_params + head
+    assert counts["Total"] == plan.model.parameters + head == sum(block.parameters for block in record.blocks) + head
+
+
+@pytest.mark.slow
+def test_an_encoder_that_could_not_be_rebuilt_passes_its_audit_too(loaded_once, reviews, tmp_path: Path) -> None:
+    hub = loaded_once("mobilebert_L-3")
+    settings = ModelSettings.model_validate({"hub": hub.handle, "freeze": ["freeze embeddings"], "max_tokens": 16})
+    plan = plan_freeze(settings, hub)
+    made = make_encoder(hub, plan.is_trainable, dropout=0.1)
+    assert not made.rebuilt
+    classifier = BertClassifier(made.encoder, outputs=2, pooling="pooled", dropout=0.1, seed=0)
+    classifier(reviews.tokens.batch(np.arange(2))[0])
+    for name in plan.trainable_names:
+        variable = made.encoder.hub_variables[name]
+        variable.assign_add(tf.ones_like(variable))
+    classes = reviews.output.vocabulary_by_name(LABEL_VOCABULARY)
+    export(ServingModel(classifier, reviews.output, reviews.settings, classes), str(tmp_path), plan)
+    record = audit(str(tmp_path), plan, hub)
+    assert record.problems == ()
+    assert [each.moved for each in record.variables] == [each.trainable for each in plan.variables]
+
+
 @pytest.mark.slow
 def test_plain_tensorflow_serves_it_far_from_our_code(exported: Path, tmp_path: Path, ask) -> None:
     texts = [b"the film is good", b"the film is bad", *(text for text in ODD_TEXTS if len(text) < 1000)]
@@ -205,10 +278,11 @@ def test_plain_tensorflow_serves_it_far_from_our_code(exported: Path, tmp_path: 
 
 @pytest.mark.slow
 def test_a_regression_on_pairs_predicts_numbers(scored_pairs, tiny_encoder, tmp_path: Path) -> None:
-    classifier = BertClassifier(tiny_encoder().encoder, outputs=1, pooling="pooled", dropout=0.1, seed=0)
+    planned = tiny_encoder()
+    classifier = BertClassifier(planned.encoder, outputs=1, pooling="pooled", dropout=0.1, seed=0)
     inputs, _ = scored_pairs.tokens.batch(np.arange(2))
     expected = classifier(inputs).numpy()[:, 0]
-    export(ServingModel(classifier, scored_pairs.output, scored_pairs.settings, []), str(tmp_path))
+    export(ServingModel(classifier, scored_pairs.output, scored_pairs.settings, []), str(tmp_path), planned.plan)
     loaded = tf.saved_model.load(str(tmp_path))
     assert set(loaded.signatures) == {"serving_default", "predict_text", "transform_features"}
     columns = {"#1 String": [b"good film", b"a a a a a a a a"], "#2 String": [b"bad", b"the story is not good"]}

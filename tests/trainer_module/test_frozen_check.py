@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from trainer_module.frozen_check import FrozenWeightMoved, NothingTrained, check_frozen
+from trainer_module.variable_record import digest
 
 HALF = ({"freeze": "embeddings"}, {"freeze": "encoder[:2]"})
 FROZEN = "transformer/layer_1/intermediate/kernel"
@@ -21,7 +22,12 @@ def flip_bit(variable: tf.Variable, bit: int = 0) -> None:
 def test_frozen_as_planned_passes(tiny_encoder, tiny_model) -> None:
     planned = tiny_encoder(*HALF)
     flip_bit(planned.encoder.hub_variables[TRAINED])
-    check_frozen(planned.plan, tiny_model.weights, planned.encoder.hub_variables)
+    record = check_frozen(planned.plan, tiny_model.weights, planned.encoder.hub_variables)
+    assert [variable.name for variable in record.variables] == [each.name for each in planned.plan.variables]
+    assert [variable.name for variable in record.variables if variable.moved] == [TRAINED]
+    (moved,) = (variable for variable in record.variables if variable.moved)
+    assert moved.sha256_before == digest(tiny_model.weights[TRAINED])
+    assert moved.sha256_after == digest(planned.encoder.hub_variables[TRAINED].numpy())
 
 
 @pytest.mark.parametrize("bit", [0, 22, 31])
@@ -67,4 +73,10 @@ def test_nothing_has_to_move_where_all_is_frozen(tiny_encoder, tiny_model) -> No
 
 def test_an_unused_pooler_need_not_move(tiny_encoder, tiny_model) -> None:
     planned = tiny_encoder({"freeze": "embeddings"}, {"freeze": "encoder"}, pooling="mean")
+    check_frozen(planned.plan, tiny_model.weights, planned.encoder.hub_variables)
+
+
+def test_what_is_unfrozen_later_need_not_move(tiny_encoder, tiny_model) -> None:
+    """Training may have stopped before."""
+    planned = tiny_encoder({"freeze": "all", "until_epoch": 2})
     check_frozen(planned.plan, tiny_model.weights, planned.encoder.hub_variables)

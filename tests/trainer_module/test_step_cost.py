@@ -62,8 +62,9 @@ def test_longer_texts_give_the_unfrozen_attention_more_weight(bert_4: EncoderLay
     assert saved_share(bert_4, plan, 512) < saved_share(bert_4, plan, 16)
 
 
-def test_a_shared_block_is_counted_once_for_all_layers(albert: EncoderLayout):
-    expected = 2 * BLOCK / (3 * (BLOCK + POOLER))
+def test_a_shared_block_costs_as_much_as_its_layers(albert: EncoderLayout):
+    assert albert.layers == 6
+    expected = 2 * 6 * BLOCK / (3 * (6 * BLOCK + POOLER))
     assert saved(["freeze embeddings", "freeze encoder"], albert) == pytest.approx(expected)
 
 

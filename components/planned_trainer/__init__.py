@@ -1,0 +1,1 @@
+"""TFX's Trainer, bound to a plan that was made before; see `component.PlannedTrainer`."""

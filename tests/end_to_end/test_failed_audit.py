@@ -1,0 +1,83 @@
+"""A model that isn't as frozen as planned ends the run with 3: blessed by Evaluator, but not pushed."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ml_metadata import MetadataStore
+from rich.console import Console
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+
+from pipeline.cli.app import app
+from pipeline.cli.terminal import Terminal
+from trainer_module import trainer
+from trainer_module.export import ServingModel, export
+from trainer_module.freeze_plan import FreezePlan
+
+pytestmark = pytest.mark.slow
+
+CONFIG = """
+[data]
+train = "train.csv"
+eval = "train.csv"
+text = ["text"]
+label = "label"
+
+[model]
+hub = "HUB"
+max_tokens = 16
+freeze = [{ freeze = "embeddings" }, { freeze = "encoder" }]
+
+[train]
+epochs = 1
+"""
+ROWS = "text,label\ngood film,pos\nbad film,neg\nfine story,pos\nawful,neg\n"
+FROZEN = "transformer/layer_1/output/kernel"
+PROBLEMS = (
+    f"1 frozen variables differ from the Hub model's: {FROZEN}",
+    f"1 variables are not in the exported model as the Trainer left them: {FROZEN}",
+)
+
+Project = Any
+
+
+def export_with_a_flipped_bit(model: ServingModel, path: str, plan: FreezePlan) -> None:
+    """After the Trainer's own check, so that only the audit can find it."""
+    (kernel,) = (variable for variable in model.model_variables if variable.name == f"{FROZEN}:0")
+    value = kernel.numpy()
+    value.view(np.uint32)[3, 5] ^= 1
+    kernel.assign(value)
+    export(model, path, plan)
+
+
+def test_a_failed_audit_pushes_nothing_and_says_why(
+    make_project: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(CONFIG)
+    project.write("train.csv", ROWS)
+    terminal = Terminal()
+    terminal.out, terminal.err = (Console(file=io.StringIO(), width=200, highlight=False) for _ in range(2))
+    terminal.log_file = Path("the.log")  # else it moves this process's own descriptors
+    monkeypatch.setattr(Terminal, "_current", terminal)
+    monkeypatch.setattr(trainer, "export", export_with_a_flipped_bit)
+
+    assert app(["run", "--config", str(project.config_file), "--json"], standalone_mode=False) == 3
+
+    assert isinstance(terminal.out.file, io.StringIO) and isinstance(terminal.err.file, io.StringIO)
+    content = json.loads(terminal.out.file.getvalue())
+    assert (content["blessed"], content["audit"], content["pushed_model"]) == (True, "failed", None)
+    lines = terminal.err.file.getvalue().splitlines()
+    start = lines.index("audit failed:")
+    assert lines[start + 1 : start + 3] == [f"  {problem}" for problem in PROBLEMS]
+    assert "nothing was pushed" in lines
+    assert project.pushed() == []
+    store = MetadataStore(sqlite_metadata_connection_config(str(project.folder / "run" / "metadata.sqlite")))
+    (model,) = store.get_artifacts_by_type("Model")
+    assert model.custom_properties["freeze_audit"].string_value == "failed"
+    (blessing,) = store.get_artifacts_by_type("InfraBlessing")
+    assert blessing.custom_properties["blessed"].int_value == 0
+    assert blessing.custom_properties["reason"].string_value == "; ".join(PROBLEMS)

@@ -1,0 +1,74 @@
+"""What a person reads of the audit at the end of a run."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from pipeline.cli.result_view import print_result
+from pipeline.evaluation import Evaluation
+from pipeline.run_result import RunResult
+from trainer_module.audit_record import AuditRecord
+from trainer_module.hub_model import HubModel
+from trainer_module.planning import plan_freeze
+from trainer_module.settings import ModelSettings
+
+
+@pytest.fixture(scope="module")
+def result(tiny_hub: Path) -> RunResult:
+    """Blessed, audited and pushed."""
+    settings = ModelSettings.model_validate({"hub": str(tiny_hub), "freeze": ["freeze encoder[:2]"], "max_tokens": 16})
+    plan = plan_freeze(settings, HubModel(str(tiny_hub)))
+    audit = AuditRecord(
+        verdict="passed",
+        problems=(),
+        model="model",
+        hub=plan.model.hub,
+        hub_digest=plan.model.hub_digest,
+        plan_digest=plan.digest(),
+        frozen_params=plan.frozen_params,
+        trainable_params=plan.trainable_params,
+        moved_variables=len(plan.trainable_names),
+        blocks=(),
+        variables=(),
+    )
+    return RunResult(
+        blessed=True,
+        pushed_model="serving/1",
+        evaluation=Evaluation(metrics={"accuracy": 0.5}, live={}, slices={}, missed=[]),
+        plan=plan,
+        audit=audit,
+        seconds={},
+        cached=frozenset(),
+        run_dir="run",
+        log_file="the.log",
+    )
+
+
+def printed(result: RunResult, make_config) -> list[str]:
+    console = Console(file=io.StringIO(), width=120)
+    print_result(console, result, make_config())
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_an_audit_that_passed(result: RunResult, make_config) -> None:
+    lines = printed(result, make_config)
+    frozen = lines.index("frozen: 17,088 of 33,760 parameters (51%): encoder[0] to encoder[1]")
+    assert lines[frozen + 1] == "audit passed: each frozen one is bit-identical to the Hub model's"
+    assert "pushed to serving/1" in lines
+    assert result.to_json()["audit"] == "passed"
+
+
+def test_an_audit_that_failed_with_its_reasons(result: RunResult, make_config) -> None:
+    problems = ("1 frozen variables differ from the Hub model's: [bold]kernel", "nothing was trained")
+    audit = result.audit.model_copy(update={"verdict": "failed", "problems": problems})
+    failed = replace(result, audit=audit, pushed_model=None)
+    lines = printed(failed, make_config)
+    start = lines.index("audit failed:")
+    assert lines[start + 1 : start + 3] == [f"  {problem}" for problem in problems]
+    assert "nothing was pushed" in lines
+    assert not any("bit-identical" in line for line in lines)
+    assert failed.to_json()["audit"] == "failed"
