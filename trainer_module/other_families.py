@@ -79,7 +79,7 @@ def read_other_layout(named_shapes: Sequence[NamedShape], deviation: str, *, hid
 
 def _find_blocks(names: Sequence[str]) -> dict[str, int]:
     """The zero-based block of each variable that is in one; empty when blocks can't be told apart."""
-    candidates: dict[tuple[str, ...], list[_Numbered]] = defaultdict(list)
+    candidates: dict[tuple[tuple[str, ...], str], list[_Numbered]] = defaultdict(list)
     for name in names:
         components = name.split("/")
         for depth, component in enumerate(components[:-1]):
@@ -88,7 +88,8 @@ def _find_blocks(names: Sequence[str]) -> dict[str, int]:
                 continue
             number = None if match["number"] is None else int(match["number"])
             numbered = _Numbered(name, number, "/".join(components[depth + 1 :]))
-            candidates[(*components[:depth], match["stem"])].append(numbered)
+            above = tuple(components[:depth])
+            candidates[above, match["stem"]].append(numbered)
     found = sorted((_as_blocks(variables) for variables in candidates.values()), key=len, reverse=True)
     # Two towers of the same size: neither is the encoder's blocks.
     tie = len(found) > 1 and len(found[0]) == len(found[1])

@@ -46,6 +46,11 @@ class StudyRun(BaseModel):
     seconds: float
     busy_elsewhere: float
 
+    @property
+    def undisturbed(self) -> bool:
+        """Whether its seconds count."""
+        return self.busy_elsewhere <= 0.05
+
 
 def run_once(
     data_set: DataSet, level: Level, seed: int, settings: BertSettings, hub_model: HubModel, rows: TokenRows

@@ -9,9 +9,6 @@ from benchmarks.freeze_study.one_run import StudyRun
 
 BEGIN, END = "<!-- freeze-study -->", "<!-- /freeze-study -->"
 
-QUIET = 0.05
-"""Largest share of the processors that others may have taken for a run's seconds to count."""
-
 
 def render(runs: Sequence[StudyRun]) -> str:
     """One line per amount of freezing; for each data set the medians of test accuracy and training seconds."""
@@ -48,5 +45,5 @@ def _accuracy(runs: Sequence[StudyRun]) -> str:
 
 
 def _seconds(runs: Sequence[StudyRun]) -> str:
-    quiet = [run.seconds for run in runs if run.busy_elsewhere <= QUIET]
-    return f"{median(quiet):.0f}" if quiet else "–"
+    seconds = [run.seconds for run in runs if run.undisturbed]
+    return f"{median(seconds):.0f}" if seconds else "–"

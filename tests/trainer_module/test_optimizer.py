@@ -184,7 +184,11 @@ def test_a_multiplier_scales_update_and_decay_of_a_first_step_alike() -> None:
     steps = []
     for lr in (1.0, 0.1):
         variable = tf.Variable([2.0, -2.0], name="kernel")
-        optimizer = make_optimizer(SETTINGS, TOTAL, lambda variable, lr=lr: Course(lr))
+
+        def course_of(variable: tf.Variable, lr: float = lr) -> Course:
+            return Course(lr)
+
+        optimizer = make_optimizer(SETTINGS, TOTAL, course_of)
         optimizer.apply_gradients([(tf.constant([1.0, 1.0]), variable)])
         steps.append(variable.numpy() - [2.0, -2.0])
     np.testing.assert_allclose(steps[1], 0.1 * steps[0], rtol=1e-4)

@@ -7,13 +7,13 @@ import pytest
 from trainer_module.layout import EncoderLayout
 from trainer_module.other_families import read_other_layout
 
-SUBLAYERS = {
+SUBLAYERS: dict[str, tuple[int, ...]] = {
     "self_attention/query/kernel": (8, 2, 4),
     "self_attention/query/bias": (2, 4),
     "ffn_layer_0/dense/kernel": (8, 16),
     "ffn_layer_1/dense/kernel": (8, 16),
 }
-AROUND = {
+AROUND: dict[str, tuple[int, ...]] = {
     "word_embeddings/embeddings": (30, 8),
     "position_embedding/embeddings": (16, 8),
     "cls_transform/kernel": (8, 8),
@@ -21,7 +21,7 @@ AROUND = {
 
 
 def read(*blocks: str, sublayers: dict[str, tuple[int, ...]] = SUBLAYERS, more: tuple[str, ...] = ()) -> EncoderLayout:
-    named = list(AROUND.items())
+    named: list[tuple[str, tuple[int, ...]]] = list(AROUND.items())
     named += [(f"{block}/{name}", shape) for block in blocks for name, shape in sublayers.items()]
     named += [(name, (3,)) for name in more]
     random.Random(0).shuffle(named)

@@ -64,8 +64,9 @@ class BertEncoder(keras.layers.Layer):
 
         A `tf.function` that was traced before keeps what held then.
         """
-        for part in (self.embeddings, *self.blocks):
-            part.train_only(names)
+        self.embeddings.train_only(names)
+        for block in self.blocks:
+            block.train_only(names)
 
     def block_outputs(
         self, word_ids: tf.Tensor, mask: tf.Tensor, type_ids: tf.Tensor, training: bool = False
@@ -90,7 +91,8 @@ class BertEncoder(keras.layers.Layer):
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
         """A Hub encoder's outputs for its three inputs: `sequence_output` and `pooled_output`; see `Encoder`."""
-        states = self.block_outputs(*(inputs[name] for name in ENCODER_INPUTS), training=training)[-1]
+        word_ids, mask, type_ids = (inputs[name] for name in ENCODER_INPUTS)
+        states = self.block_outputs(word_ids, mask, type_ids, training)[-1]
         return {"sequence_output": states, "pooled_output": self.pool(states)}
 
     def pool(self, states: tf.Tensor) -> tf.Tensor:

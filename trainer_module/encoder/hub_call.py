@@ -10,7 +10,7 @@ from trainer_module.hub_interface import ENCODER_INPUTS, HubInterface
 def call_hub_encoder(
     program: Any, interface: HubInterface, inputs: dict[str, tf.Tensor], training: bool = False
 ) -> dict[str, tf.Tensor]:
-    """`sequence_output` `[batch, seq, hidden]` and `pooled_output` `[batch, hidden]` float32 for a Hub encoder's inputs.
+    """`sequence_output` `[batch, seq, hidden]` and `pooled_output` `[batch, hidden]`, float32.
 
     Args:
         program: The encoder, or a `hub.KerasLayer` around it.
