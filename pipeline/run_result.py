@@ -13,7 +13,7 @@ from components.freeze_audit.audit_files import audit_file
 from pipeline.evaluation import Evaluation, read_evaluation
 from pipeline.run_metadata import RunMetadata, int_property, string_property
 from trainer_module.audit_record import AuditRecord
-from trainer_module.features import LABEL_VOCABULARY
+from trainer_module.features import LABEL_VOCABULARY, in_class_order
 from trainer_module.freeze_plan import FreezePlan
 from trainer_module.trainer import PLAN_FILE
 
@@ -93,4 +93,5 @@ def _labels(run: RunMetadata) -> list[str]:
     path = transform.vocabulary_file_by_name(LABEL_VOCABULARY)
     if not path or not os.path.exists(path):
         return []
-    return [label.decode("utf-8", "replace") for label in transform.vocabulary_by_name(LABEL_VOCABULARY)]
+    labels = in_class_order(transform.vocabulary_by_name(LABEL_VOCABULARY))
+    return [label.decode("utf-8", "replace") for label in labels]

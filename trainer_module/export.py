@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from trainer_module.classifier import BertClassifier
-from trainer_module.features import LABEL, MASK, TYPE_IDS, WORD_IDS
+from trainer_module.features import LABEL, MASK, TYPE_IDS, WORD_IDS, in_class_order
 from trainer_module.freeze_plan import FreezePlan
 from trainer_module.plan_in_model import write_plan
 from trainer_module.settings import BertSettings
@@ -23,7 +23,7 @@ class ServingModel(tf.Module):
         classifier: Trained.
         transform_output: The graph that turned raw columns into token ids.
         settings: Of the run.
-        labels: The class names by index; empty for regression.
+        labels: The class names, in the classifier's order; empty for regression.
     """
 
     def __init__(
@@ -40,7 +40,8 @@ class ServingModel(tf.Module):
         self.transform_layer = transform_output.transform_features_layer()
         self._settings = settings
         self._text_inputs = text_inputs(settings.text)
-        self._labels = list(labels)
+        self._labels = in_class_order(labels)
+        self._columns = [labels.index(label) for label in self._labels]
         self._raw_spec = transform_output.raw_feature_spec()
 
     def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
@@ -76,7 +77,11 @@ class ServingModel(tf.Module):
     @tf.function(autograph=False)
     def _transform_features(self, examples: tf.Tensor) -> Outputs:
         raw = self._parse(examples, [*self._settings.text, self._settings.label])
-        return {LABEL: self.transform_layer(raw)[LABEL]}
+        label = self.transform_layer(raw)[LABEL]
+        if not self._labels:
+            return {LABEL: label}
+        classes = tf.constant([self._columns.index(column) for column in range(len(self._columns))], label.dtype)
+        return {LABEL: tf.where(label < 0, label, tf.gather(classes, tf.maximum(label, 0)))}
 
     @tf.function(autograph=False)
     def _classes(self) -> Outputs:
@@ -98,6 +103,7 @@ class ServingModel(tf.Module):
         logits = self._predict(_model_inputs(transformed))
         if not self._labels:
             return {"prediction": logits[:, 0]}
+        logits = tf.gather(logits, self._columns, axis=1)
         return {
             "probabilities": tf.nn.softmax(logits),
             "label": tf.gather(tf.constant(self._labels), tf.argmax(logits, axis=-1)),

@@ -1,16 +1,17 @@
 """A TF-Hub encoder as the source of weights, vocabulary, casing and architecture."""
 
-import os
+from collections.abc import Sequence
 from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_hub as hub
 
 from trainer_module.errors import UserError
 from trainer_module.hub_interface import ENCODER_INPUTS, HubInterface
+from trainer_module.hub_source import DEFAULT_HOSTS, resolve_handle
 from trainer_module.layout import EncoderLayout
+from trainer_module.program_scan import ProgramScan, scan_program
 from trainer_module.saved_model_reader import SavedModelReader, SavedVariable
 from trainer_module.settings import ModelSettings
 from trainer_module.variable_names import read_layout
@@ -22,6 +23,8 @@ class HubModel:
     Args:
         handle: `https://tfhub.dev/…`, or the folder of a SavedModel (local, `gs://`).
         expected_digest: Refuse another content than this `sha256:…`.
+        allow_unsafe_ops: Accept a program that reaches beyond the model; see `scan_program`.
+        hosts: Where a remote model may come from; see `resolve_handle`.
 
     Attributes:
         handle: As given.
@@ -30,7 +33,8 @@ class HubModel:
         layout: Its variables and architecture.
 
     Raises:
-        UserError: The handle can't be resolved, isn't a SavedModel or a BERT encoder, or differs from the digest.
+        UserError: The handle can't be resolved, isn't a SavedModel or a BERT encoder, differs from the digest, or is
+            unsafe to load.
 
     Example:
         >>> model = HubModel("hub_models/bert_L-4_H-32")    # doctest: +SKIP
@@ -38,15 +42,24 @@ class HubModel:
         (4, True)
     """
 
-    def __init__(self, handle: str, expected_digest: str | None = None) -> None:
+    def __init__(
+        self,
+        handle: str,
+        expected_digest: str | None = None,
+        *,
+        allow_unsafe_ops: bool = False,
+        hosts: Sequence[str] = DEFAULT_HOSTS,
+    ) -> None:
         self.handle = handle
-        self.path = _resolve(handle)
+        self.path = resolve_handle(handle, hosts)
         self._reader = SavedModelReader(self.path)
         if expected_digest is not None and self.digest != expected_digest:
             raise UserError(
                 f"model.hub_digest: {handle} has changed: it is {self.digest}, not {expected_digest}; "
                 "fetch the model you meant, or put the new digest in the config"
             )
+        if not allow_unsafe_ops:
+            self.scan.refuse_unsafe("model.hub", handle)
         self.interface = self._find_encoder()
         # `do_lower_case` is a variable too, and a Hub layer lists it among its weights.
         self._saved = _weights(self._reader, self.interface)
@@ -60,7 +73,17 @@ class HubModel:
     @classmethod
     def from_settings(cls, settings: ModelSettings) -> "HubModel":
         """The model that a configuration names, under the conditions that it sets."""
-        return cls(settings.hub, settings.hub_digest)
+        return cls(
+            settings.hub,
+            settings.hub_digest,
+            allow_unsafe_ops=settings.allow_unsafe_ops,
+            hosts=settings.hub_hosts,
+        )
+
+    @cached_property
+    def scan(self) -> ProgramScan:
+        """What the program is made of; the constructor refuses unsafe operations unless they are allowed."""
+        return scan_program(self._reader.meta_graph)
 
     @cached_property
     def digest(self) -> str:
@@ -119,12 +142,3 @@ def _weights(reader: SavedModelReader, encoder: HubInterface) -> list[SavedVaria
 
 def _dotted(encoder: HubInterface) -> str:
     return ".".join(encoder.path) or "the model itself"
-
-
-def _resolve(handle: str) -> str:
-    if "://" not in handle and not os.path.isdir(handle):
-        raise UserError(f"model.hub: no such folder: {handle}; give a TF-Hub handle or the folder of a SavedModel")
-    try:
-        return str(hub.resolve(handle))
-    except Exception as error:  # tensorflow-hub raises whatever its resolver's transport does
-        raise UserError(f"model.hub: {handle} can't be fetched: {error}") from None

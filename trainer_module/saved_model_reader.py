@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import (
+    meta_graph_pb2,
     saved_model_pb2,
     saved_object_graph_pb2,
     trackable_object_graph_pb2,
@@ -30,6 +31,34 @@ class SavedVariable:
     checkpoint_key: str
 
 
+def read_meta_graph(path: str, key: str = "model.hub") -> meta_graph_pb2.MetaGraphDef:
+    """The program of a TF2 SavedModel, as `tf.saved_model.load` would take it.
+
+    Args:
+        path: A folder, local or remote (`gs://`), with `saved_model.pb`.
+        key: Of the setting that names the model, for messages.
+
+    Raises:
+        UserError: There is no SavedModel in the folder, or it is damaged or of TensorFlow 1.
+    """
+    file = os.path.join(path, "saved_model.pb")
+    if not tf.io.gfile.exists(file):
+        raise UserError(
+            f"{key}: {path} is not a SavedModel (it has no saved_model.pb); give a TF-Hub handle or "
+            "the folder of a TF2 SavedModel, or convert a Hugging Face checkpoint with `permafrost import-hf`"
+        )
+    saved_model = saved_model_pb2.SavedModel()
+    try:
+        with tf.io.gfile.GFile(file, "rb") as stream:
+            saved_model.ParseFromString(stream.read())
+    except Exception as error:  # protobuf's DecodeError differs between its implementations
+        raise UserError(f"{key}: {file} is damaged ({error}); fetch the model again") from None
+    # With a second graph, TensorFlow takes it for one of TensorFlow 1 and runs other parts of it.
+    if len(saved_model.meta_graphs) != 1 or not saved_model.meta_graphs[0].object_graph_def.nodes:
+        raise UserError(f"{key}: {path} is not a TF2 SavedModel (a TF1 Hub module?); use the handle's TF2 version")
+    return saved_model.meta_graphs[0]
+
+
 class SavedModelReader:
     """The static content of one SavedModel folder.
 
@@ -48,6 +77,11 @@ class SavedModelReader:
             self._checkpoint = tf.train.load_checkpoint(os.path.join(path, "variables", "variables"))
             graph.ParseFromString(self._checkpoint.get_tensor(_OBJECT_GRAPH_KEY))
         self._checkpoint_keys = dict(_pair_checkpoint_keys(self._objects, graph))
+
+    @property
+    def meta_graph(self) -> meta_graph_pb2.MetaGraphDef:
+        """The program."""
+        return self._meta_graph
 
     def encoders(self) -> list[HubInterface]:
         """The objects that are called like a BERT encoder; see `find_encoders`."""
@@ -113,23 +147,7 @@ class SavedModelReader:
             raise UserError(f"model.hub: {folder} is damaged ({error}); fetch the model again") from None
 
     def _read_object_graph(self) -> saved_object_graph_pb2.SavedObjectGraph:
-        file = os.path.join(self.path, "saved_model.pb")
-        if not tf.io.gfile.exists(file):
-            raise UserError(
-                f"model.hub: {self.path} is not a SavedModel (it has no saved_model.pb); give a TF-Hub handle or "
-                "the folder of a TF2 SavedModel, or convert a Hugging Face checkpoint with `permafrost import-hf`"
-            )
-        saved_model = saved_model_pb2.SavedModel()
-        try:
-            with tf.io.gfile.GFile(file, "rb") as stream:
-                saved_model.ParseFromString(stream.read())
-        except Exception as error:  # protobuf's DecodeError differs between its implementations
-            raise UserError(f"model.hub: {file} is damaged ({error}); fetch the model again") from None
-        if not saved_model.meta_graphs or not saved_model.meta_graphs[0].object_graph_def.nodes:
-            raise UserError(
-                f"model.hub: {self.path} is not a TF2 SavedModel (a TF1 Hub module?); use the handle's TF2 version"
-            )
-        self._meta_graph = saved_model.meta_graphs[0]
+        self._meta_graph = read_meta_graph(self.path)
         if not tf.io.gfile.exists(os.path.join(self.path, "variables", "variables.index")):
             raise UserError(f"model.hub: {self.path} is a SavedModel without variables; it is not a BERT encoder")
         return self._meta_graph.object_graph_def

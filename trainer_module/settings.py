@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from trainer_module.errors import UserError
 from trainer_module.freeze_rules import FreezeRule, parse_rules
+from trainer_module.hub_source import DEFAULT_HOSTS, problem_with_host
 from trainer_module.validation import describe_validation_error
 
 ColumnName = Annotated[str, Field(min_length=1)]
@@ -45,7 +46,8 @@ class ModelSettings(_Strict):
         lower_case: Whether `vocab` is uncased; default: what the encoder says of itself.
         dropout: Rate before the head, and inside the blocks that train.
         allow_unsafe_ops: Load the model although its program holds operations that reach beyond its own weights.
-        hub_hosts: Where remote models may come from: host names, and schemes such as `gs://`.
+        hub_hosts: Where remote models may come from: hosts such as `tfhub.dev` (exactly these, by https), and
+            `http://host`, `s3://` or `s3://bucket`. Local folders are always allowed.
     """
 
     hub: Annotated[str, Field(min_length=1)]
@@ -59,12 +61,20 @@ class ModelSettings(_Strict):
     lower_case: bool | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     allow_unsafe_ops: bool = False
-    hub_hosts: list[Annotated[str, Field(min_length=1)]] = ["tfhub.dev", "kaggle.com", "www.kaggle.com", "gs://"]
+    hub_hosts: list[str] = list(DEFAULT_HOSTS)
 
     @field_validator("freeze", mode="before")
     @classmethod
     def _read_rules(cls, value: Any) -> list[FreezeRule]:
         return parse_rules(value)
+
+    @field_validator("hub_hosts")
+    @classmethod
+    def _check_hosts(cls, hosts: list[str]) -> list[str]:
+        problems = [problem for host in hosts if (problem := problem_with_host(host))]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return hosts
 
 
 class TrainSettings(_Strict):

@@ -92,11 +92,6 @@ def test_what_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
     assert message.startswith(f"model.hub: no such folder: {tmp_path / name}; give a TF-Hub handle or the folder")
 
 
-def test_a_handle_that_cannot_be_fetched_is_refused() -> None:
-    message = refusal("https://127.0.0.1:9/no/model/1")
-    assert message.startswith("model.hub: https://127.0.0.1:9/no/model/1 can't be fetched: ")
-
-
 def test_a_preprocessing_model_is_refused(hub_model: Callable[[str], Path]) -> None:
     path = hub_model("bert_preprocess")
     message = refusal(path)
