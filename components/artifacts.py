@@ -11,7 +11,7 @@ from tfx.types.artifact import Artifact
 
 
 class FreezePlan(Artifact):
-    """A folder with `freeze_plan.json` (a `trainer_module.freeze_plan.FreezePlan`) and `freeze_plan.html` (for people).
+    """A folder with `freeze_plan.json` (see `trainer_module.freezing.freeze_plan`) and `freeze_plan.html` (for people).
 
     Its custom properties are those of `plan_properties.record_plan`.
     """
@@ -20,7 +20,7 @@ class FreezePlan(Artifact):
 
 
 class FreezeAudit(Artifact):
-    """A folder with `freeze_audit.json` (a `trainer_module.audit_record.AuditRecord`) and `freeze_audit.html`.
+    """A folder with `freeze_audit.json` (a `trainer_module.audit.audit_record.AuditRecord`) and `freeze_audit.html`.
 
     Its custom properties are those of `freeze_audit.audit_files.record_audit`.
     """

@@ -6,7 +6,7 @@ FREEZE_PLAN_KEY = "freeze_plan"
 
 
 def plan_file(uri: str) -> str:
-    """The plan itself: JSON of a `trainer_module.freeze_plan.FreezePlan`."""
+    """The plan itself: JSON of a `trainer_module.freezing.freeze_plan.FreezePlan`."""
     return os.path.join(uri, "freeze_plan.json")
 
 

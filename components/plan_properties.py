@@ -2,7 +2,7 @@
 
 from tfx.types.artifact import Artifact
 
-from trainer_module.freeze_plan import FreezePlan
+from trainer_module.freezing.freeze_plan import FreezePlan
 
 
 def record_plan(artifact: Artifact, plan: FreezePlan) -> None:

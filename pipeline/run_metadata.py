@@ -6,7 +6,7 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration import metadata
 
-from trainer_module.audit_record import Verdict
+from trainer_module.audit.audit_record import Verdict
 
 
 class RunMetadata:

@@ -12,9 +12,9 @@ from components.artifacts import FreezeAudit
 from components.freeze_audit.audit_files import audit_file
 from pipeline.evaluation import Evaluation, read_evaluation
 from pipeline.run_metadata import RunMetadata, int_property, string_property
-from trainer_module.audit_record import AuditRecord
+from trainer_module.audit.audit_record import AuditRecord
 from trainer_module.features import LABEL_VOCABULARY, in_class_order
-from trainer_module.freeze_plan import FreezePlan
+from trainer_module.freezing.freeze_plan import FreezePlan
 from trainer_module.trainer import PLAN_FILE
 
 

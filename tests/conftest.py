@@ -40,8 +40,8 @@ def shared_data(shared_dir: Path) -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def tiny_hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Hub encoder that every clone has: 3 blocks, width 32, 2 heads, 64 positions, uncased, random weights."""
-    from trainer_module.hub_export import save_hub_encoder
-    from trainer_module.variable_names import read_layout
+    from trainer_module.hub.variable_names import read_layout
+    from trainer_module.hugging_face.hub_export import save_hub_encoder
 
     folder = tmp_path_factory.mktemp("tiny_hub")
     characters = string.ascii_lowercase + string.digits + string.punctuation

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainer_module.classifier import BertClassifier
+from trainer_module.audit.plan_in_model import write_plan
 from trainer_module.features import LABEL, MASK, TYPE_IDS, WORD_IDS, in_class_order
-from trainer_module.freeze_plan import FreezePlan
-from trainer_module.plan_in_model import write_plan
+from trainer_module.freezing.freeze_plan import FreezePlan
 from trainer_module.settings import BertSettings
+from trainer_module.training.classifier import BertClassifier
 
 Outputs = dict[str, tf.Tensor]
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from trainer_module.errors import UserError
-from trainer_module.freeze_rules import FreezeRule, parse_rules
-from trainer_module.hub_source import DEFAULT_HOSTS, problem_with_host
+from trainer_module.freezing.freeze_rules import FreezeRule, parse_rules
+from trainer_module.hub.hub_source import DEFAULT_HOSTS, problem_with_host
 from trainer_module.validation import describe_validation_error
 
 ColumnName = Annotated[str, Field(min_length=1)]

@@ -8,19 +8,19 @@ import tensorflow_transform as tft
 import tf_keras as keras
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from trainer_module.classifier import BertClassifier
+from trainer_module.audit.frozen_check import check_frozen
+from trainer_module.audit.variable_record import RECORD_FILE
 from trainer_module.encoder import make_encoder
 from trainer_module.export import ServingModel, export
 from trainer_module.features import LABEL_VOCABULARY
-from trainer_module.freeze_plan import FreezePlan
-from trainer_module.frozen_check import check_frozen
-from trainer_module.hub_model import HubModel
-from trainer_module.plan_check import refuse_other_plan
-from trainer_module.planning import plan_freeze
-from trainer_module.rows import read_rows
+from trainer_module.freezing.freeze_plan import FreezePlan
+from trainer_module.freezing.plan_check import refuse_other_plan
+from trainer_module.freezing.planning import plan_freeze
+from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import BertSettings
-from trainer_module.training import train
-from trainer_module.variable_record import RECORD_FILE
+from trainer_module.training.classifier import BertClassifier
+from trainer_module.training.rows import read_rows
+from trainer_module.training.train import train
 
 PLAN_FILE = "freeze_plan.json"
 """The plan that was trained, beside the TensorBoard logs in `model_run_dir`."""

@@ -7,13 +7,13 @@ import tensorflow_transform as tft
 
 from trainer_module.errors import UserError
 from trainer_module.features import LABEL, LABEL_VOCABULARY, TYPE_IDS, WORD_IDS
-from trainer_module.hub_model import HubModel
-from trainer_module.hub_source import resolve_handle
-from trainer_module.program_scan import scan_program
-from trainer_module.saved_model_reader import read_meta_graph
+from trainer_module.hub.hub_model import HubModel
+from trainer_module.hub.hub_source import resolve_handle
+from trainer_module.hub.program_scan import scan_program
+from trainer_module.hub.saved_model_reader import read_meta_graph
 from trainer_module.settings import BertSettings
-from trainer_module.tokenizer import HubTokenizer, Tokenizer, WordPieceTokenizer, pack
-from trainer_module.vocabulary import read_vocabulary
+from trainer_module.text.tokenizer import HubTokenizer, Tokenizer, WordPieceTokenizer, pack
+from trainer_module.text.vocabulary import read_vocabulary
 
 Column: TypeAlias = tf.Tensor | tf.SparseTensor | tf.RaggedTensor
 

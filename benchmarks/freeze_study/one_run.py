@@ -8,15 +8,15 @@ from pydantic import BaseModel, ConfigDict
 
 from benchmarks.freeze_study.design import DataSet, Level
 from benchmarks.freeze_study.token_rows import TokenRows
-from trainer_module.batches import evaluation_dataset
-from trainer_module.classifier import BertClassifier
+from trainer_module.audit.frozen_check import check_frozen
 from trainer_module.encoder import make_encoder
-from trainer_module.frozen_check import check_frozen
-from trainer_module.hub_model import HubModel
-from trainer_module.planning import plan_freeze
-from trainer_module.rows import Rows
+from trainer_module.freezing.planning import plan_freeze
+from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import BertSettings
-from trainer_module.training import train
+from trainer_module.training.batches import evaluation_dataset
+from trainer_module.training.classifier import BertClassifier
+from trainer_module.training.rows import Rows
+from trainer_module.training.train import train
 
 
 class StudyRun(BaseModel):

@@ -10,7 +10,7 @@ from benchmarks.freeze_study.design import DATA_SETS, LEVELS, SEEDS, DataSet
 from benchmarks.freeze_study.one_run import StudyRun, run_once
 from benchmarks.freeze_study.token_rows import TokenRows, read_token_rows
 from pipeline.config_file import load_config
-from trainer_module.hub_model import HubModel
+from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import BertSettings
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"

@@ -9,11 +9,11 @@ from components.example_gen.bad_row import BadRow
 from components.example_gen.delimited_rows import read_rows
 from pipeline.config import PipelineConfig
 from pipeline.pipeline import row_format
-from trainer_module.hub_model import HubModel
-from trainer_module.rows import Rows
+from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import BertSettings
-from trainer_module.tokenizer import WordPieceTokenizer, pack
-from trainer_module.vocabulary import read_vocabulary
+from trainer_module.text.tokenizer import WordPieceTokenizer, pack
+from trainer_module.text.vocabulary import read_vocabulary
+from trainer_module.training.rows import Rows
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from tfx.dsl.io import fileio
 from tfx.types.artifact import Artifact
 
 from components.freeze_audit.audit_page import audit_page
-from trainer_module.audit_record import AuditRecord
+from trainer_module.audit.audit_record import AuditRecord
 
 
 def audit_file(uri: str) -> str:
-    """The audit itself: JSON of a `trainer_module.audit_record.AuditRecord`."""
+    """The audit itself: JSON of a `trainer_module.audit.audit_record.AuditRecord`."""
     return os.path.join(uri, "freeze_audit.json")
 
 

@@ -1,7 +1,7 @@
 """An audit for people: one row per part of the model, bars for what is frozen and for how far the rest moved."""
 
 from components.html_page import Bar, Cell, render_page
-from trainer_module.audit_record import AuditRecord, BlockAudit
+from trainer_module.audit.audit_record import AuditRecord, BlockAudit
 
 _COLUMNS = ("part", "parameters", "frozen", "variables moved", "moved by (relative L2)", "largest change")
 

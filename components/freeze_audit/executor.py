@@ -15,12 +15,12 @@ from components.custom_config import unpack_custom_config
 from components.freeze_audit.audit_files import record_audit, write_audit
 from components.freeze_audit.blessing import write_blessing
 from components.plan_channel import FREEZE_PLAN_KEY, plan_file
+from trainer_module.audit.freeze_audit import audit
+from trainer_module.audit.variable_record import RECORD_FILE, TrainingRecord
 from trainer_module.errors import UserError
-from trainer_module.freeze_audit import audit
-from trainer_module.freeze_plan import FreezePlan
-from trainer_module.hub_model import HubModel
+from trainer_module.freezing.freeze_plan import FreezePlan
+from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import BertSettings
-from trainer_module.variable_record import RECORD_FILE, TrainingRecord
 
 AUDIT_KEY = "audit"
 

@@ -10,8 +10,8 @@ from components.custom_config import unpack_custom_config
 from components.freeze_planner.plan_files import write_plan
 from components.plan_channel import FREEZE_PLAN_KEY
 from components.plan_properties import record_plan
-from trainer_module.hub_model import HubModel
-from trainer_module.planning import plan_freeze
+from trainer_module.freezing.planning import plan_freeze
+from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import BertSettings
 
 

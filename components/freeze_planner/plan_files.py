@@ -4,7 +4,7 @@ from tfx.dsl.io import fileio
 
 from components.freeze_planner.plan_page import plan_page
 from components.plan_channel import plan_file, plan_page_file
-from trainer_module.freeze_plan import FreezePlan
+from trainer_module.freezing.freeze_plan import FreezePlan
 
 
 def write_plan(plan: FreezePlan, uri: str) -> None:

@@ -1,7 +1,7 @@
 """A freeze plan for people: one row per part of the model, a bar for what of it is frozen."""
 
 from components.html_page import Bar, Cell, render_page
-from trainer_module.freeze_plan import BlockSummary, FreezePlan
+from trainer_module.freezing.freeze_plan import BlockSummary, FreezePlan
 
 _COLUMNS = ("part", "parameters", "frozen", "state", "decided by")
 

@@ -12,7 +12,7 @@ from tfx.types.standard_component_specs import CUSTOM_CONFIG_KEY, MODEL_KEY, MOD
 from components.custom_config import pack_custom_config, unpack_custom_config
 from components.plan_channel import FREEZE_PLAN_KEY, plan_file
 from components.plan_properties import record_plan
-from trainer_module.freeze_plan import FreezePlan
+from trainer_module.freezing.freeze_plan import FreezePlan
 from trainer_module.settings import BertSettings
 from trainer_module.trainer import PLAN_FILE
 

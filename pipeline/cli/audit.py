@@ -10,7 +10,7 @@ from pipeline.cli.terminal import Terminal
 from trainer_module.errors import UserError
 
 if TYPE_CHECKING:
-    from trainer_module.hub_model import HubModel
+    from trainer_module.hub.hub_model import HubModel
 
 
 def audit_command(model: str, hub: str | None, as_json: bool) -> bool:
@@ -29,8 +29,8 @@ def audit_command(model: str, hub: str | None, as_json: bool) -> bool:
     """
     terminal = Terminal.open()
     terminal.hide_noise()
-    from trainer_module.freeze_audit import audit
-    from trainer_module.plan_in_model import PLAN_IN_MODEL, read_plan
+    from trainer_module.audit.freeze_audit import audit
+    from trainer_module.audit.plan_in_model import PLAN_IN_MODEL, read_plan
 
     model_dir = _version_folder(model)
     if model_dir != model:
@@ -73,7 +73,7 @@ def _version_folder(model: str) -> str:
 
 
 def _hub_model(given: str | None, recorded: str, model_dir: str) -> HubModel:
-    from trainer_module.hub_model import HubModel
+    from trainer_module.hub.hub_model import HubModel
 
     # An audit reads values only, so it doesn't matter what the program would do.
     if given is not None:

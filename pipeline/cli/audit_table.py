@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from trainer_module.audit_record import AuditRecord
+from trainer_module.audit.audit_record import AuditRecord
 
 
 def print_audit(console: Console, record: AuditRecord) -> None:

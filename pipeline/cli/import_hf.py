@@ -13,7 +13,7 @@ def import_command(source: Path, out: Path, lower_case: bool | None) -> None:
     """
     terminal = Terminal.open()
     terminal.hide_noise()
-    from trainer_module.hf_import import import_hf
+    from trainer_module.hugging_face.import_checkpoint import import_hf
 
     imported = import_hf(source, out, lower_case)
     layout = imported.layout

@@ -14,7 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from trainer_module.events import TRAINING_LOGGER
+from trainer_module.training.events import TRAINING_LOGGER
 
 
 class LiveView(logging.Handler):

@@ -26,8 +26,8 @@ def plan_command(
     terminal = Terminal.open()
     terminal.hide_noise()
     from trainer_module.encoder import make_encoder
-    from trainer_module.hub_model import HubModel
-    from trainer_module.planning import plan_freeze
+    from trainer_module.freezing.planning import plan_freeze
+    from trainer_module.hub.hub_model import HubModel
 
     hub_model = HubModel.from_settings(settings)
     if config is None and hub_model.layout.positions:

@@ -3,9 +3,9 @@
 from rich.console import Console
 from rich.table import Table
 
-from trainer_module.freeze_plan import FreezePlan
-from trainer_module.layout import EncoderLayout
-from trainer_module.step_cost import saved_share
+from trainer_module.freezing.freeze_plan import FreezePlan
+from trainer_module.freezing.step_cost import saved_share
+from trainer_module.hub.layout import EncoderLayout
 
 _STYLES = {"frozen": "cyan", "partly": "cyan", "trains": "green", "unused": "dim"}
 """By the first word of a part's state."""

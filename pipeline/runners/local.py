@@ -13,8 +13,8 @@ from pipeline.run_metadata import RunMetadata, forget_lost_pushes
 from pipeline.run_result import RunResult, read_audit, read_result
 from pipeline.runners.component_events import ComponentListener, component_events
 from trainer_module.errors import UserError
-from trainer_module.hub_model import HubModel
-from trainer_module.planning import plan_freeze
+from trainer_module.freezing.planning import plan_freeze
+from trainer_module.hub.hub_model import HubModel
 
 Runner = Literal["beam", "local"]
 

@@ -153,7 +153,7 @@ def test_evaluator_measured_what_the_pushed_model_answers(run: DropIn, answers: 
 
 
 def test_frozen_variables_are_the_hub_models_bit_by_bit(run: DropIn, tiny_hub: Path) -> None:
-    from trainer_module.saved_model_reader import SavedModelReader
+    from trainer_module.hub.saved_model_reader import SavedModelReader
 
     (pushed,) = run.pushed
     before, after = SavedModelReader(str(tiny_hub)), SavedModelReader(str(pushed))
@@ -173,7 +173,7 @@ def test_evaluator_in_a_process_of_its_own_needs_only_a_module_path(run: DropIn)
 import sys
 import tensorflow as tf
 from tfx.components.util import udf_utils
-assert udf_utils.try_get_fn({"module_path": "trainer_module.tokenizer"}, "custom_eval_shared_model") is None
+assert udf_utils.try_get_fn({"module_path": "trainer_module.text.tokenizer"}, "custom_eval_shared_model") is None
 print(sorted(tf.saved_model.load(sys.argv[1]).signatures))
 """
     done = subprocess.run(

@@ -16,7 +16,7 @@ from pipeline.cli.app import app
 from pipeline.cli.terminal import Terminal
 from trainer_module import trainer
 from trainer_module.export import ServingModel, export
-from trainer_module.freeze_plan import FreezePlan
+from trainer_module.freezing.freeze_plan import FreezePlan
 
 pytestmark = pytest.mark.slow
 

@@ -20,8 +20,8 @@ from pipeline.config_file import load_config
 from pipeline.pipeline import create_pipeline
 from pipeline.runners.component_events import component_events
 from trainer_module.errors import UserError
-from trainer_module.hub_export import save_hub_encoder
-from trainer_module.hub_model import HubModel
+from trainer_module.hub.hub_model import HubModel
+from trainer_module.hugging_face.hub_export import save_hub_encoder
 from trainer_module.trainer import run_fn
 
 CONFIG = """

@@ -20,10 +20,10 @@ from ml_metadata import MetadataStore
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from pipeline.run_result import RunResult
-from trainer_module.freeze_audit import audit
-from trainer_module.hub_model import HubModel
-from trainer_module.plan_in_model import read_plan
-from trainer_module.variable_record import TrainingRecord
+from trainer_module.audit.freeze_audit import audit
+from trainer_module.audit.plan_in_model import read_plan
+from trainer_module.audit.variable_record import TrainingRecord
+from trainer_module.hub.hub_model import HubModel
 
 pytestmark = pytest.mark.slow
 

@@ -16,12 +16,12 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from pipeline.cli.app import app
 from pipeline.cli.terminal import Terminal
-from trainer_module.audit_record import AuditRecord
+from trainer_module.audit.audit_record import AuditRecord
+from trainer_module.audit.plan_in_model import PLAN_IN_MODEL, write_plan
 from trainer_module.errors import UserError
-from trainer_module.freeze_plan import FreezePlan
-from trainer_module.hub_model import HubModel
-from trainer_module.plan_in_model import PLAN_IN_MODEL, write_plan
-from trainer_module.planning import plan_freeze
+from trainer_module.freezing.freeze_plan import FreezePlan
+from trainer_module.freezing.planning import plan_freeze
+from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import ModelSettings
 
 COMMAND = Path(sys.executable).with_name("permafrost")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from trainer_module.hub_model import HubModel
+from trainer_module.hub.hub_model import HubModel
 
 COMMAND = Path(sys.executable).with_name("permafrost")
 NOISE = ("WARNING", "absl", "tensorflow/core", "cpu_feature_guard", "oneDNN", "I0000", "E0000", "Warning:")

@@ -5,10 +5,10 @@ import io
 from rich.console import Console
 
 from pipeline.cli.plan_table import print_plan
-from trainer_module.freeze_plan import make_plan
-from trainer_module.freeze_rules import parse_rules
-from trainer_module.step_cost import saved_share
-from trainer_module.variable_names import read_layout
+from trainer_module.freezing.freeze_plan import make_plan
+from trainer_module.freezing.freeze_rules import parse_rules
+from trainer_module.freezing.step_cost import saved_share
+from trainer_module.hub.variable_names import read_layout
 
 HIDDEN = (8, 2, 4)
 NAMED_SHAPES = [

@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from pipeline.cli.plan_table import print_plan
-from trainer_module.freeze_plan import FreezePlan
-from trainer_module.hub_model import HubModel
-from trainer_module.planning import plan_freeze
+from trainer_module.freezing.freeze_plan import FreezePlan
+from trainer_module.freezing.planning import plan_freeze
+from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import ModelSettings
 
 

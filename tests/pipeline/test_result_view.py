@@ -10,9 +10,9 @@ from rich.console import Console
 from pipeline.cli.result_view import print_result
 from pipeline.evaluation import Evaluation
 from pipeline.run_result import RunResult
-from trainer_module.audit_record import AuditRecord
-from trainer_module.hub_model import HubModel
-from trainer_module.planning import plan_freeze
+from trainer_module.audit.audit_record import AuditRecord
+from trainer_module.freezing.planning import plan_freeze
+from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import ModelSettings
 
 

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from trainer_module.layout import EMBEDDINGS, ENCODER, POOLER, EncoderLayout, HubVariable, block_name
+from trainer_module.hub.layout import EMBEDDINGS, ENCODER, POOLER, EncoderLayout, HubVariable, block_name
 
 if TYPE_CHECKING:  # the tests of layouts, rules and settings need no TensorFlow
     import tensorflow_transform as tft
 
-    from trainer_module.classifier import BertClassifier
     from trainer_module.encoder import BertEncoder
-    from trainer_module.freeze_plan import FreezePlan
-    from trainer_module.hub_model import HubModel
-    from trainer_module.rows import Rows
+    from trainer_module.freezing.freeze_plan import FreezePlan
+    from trainer_module.hub.hub_model import HubModel
     from trainer_module.settings import BertSettings
+    from trainer_module.training.classifier import BertClassifier
+    from trainer_module.training.rows import Rows
 
 HIDDEN, HEADS, WORDS, POSITIONS = 8, 2, 30, 16
 
@@ -114,7 +114,7 @@ def loaded_once(hub_model: Callable[[str], Path]) -> Callable[[str], HubModel]:
 
 
 def _loaded_once(path: Path) -> HubModel:
-    from trainer_module.hub_model import HubModel
+    from trainer_module.hub.hub_model import HubModel
 
     class LoadedOnce(HubModel):
         @cached_property
@@ -142,7 +142,7 @@ def tiny_encoder(tiny_model: HubModel) -> Callable[..., Planned]:
     def make(*rules: dict[str, str], pooling: str = "pooled", dropout: float = 0.1) -> Planned:
         from trainer_module.encoder import BertEncoder
         from trainer_module.encoder.hub_weights import HubWeights
-        from trainer_module.planning import plan_freeze
+        from trainer_module.freezing.planning import plan_freeze
         from trainer_module.settings import ModelSettings
 
         settings = ModelSettings.model_validate(
@@ -173,7 +173,7 @@ class Transformed:
 
     @property
     def tokens(self) -> Rows:
-        from trainer_module.rows import read_rows
+        from trainer_module.training.rows import read_rows
 
         return read_rows([str(self.records)], self.output)
 
@@ -277,7 +277,7 @@ def make_rows() -> Callable[..., Rows]:
     """Makes rows out of lists of token ids; without labels, row `i` has label `i`."""
 
     def make(*words: Sequence[int], labels: Sequence[float] | None = None, second_from: int | None = None) -> Rows:
-        from trainer_module.rows import Rows
+        from trainer_module.training.rows import Rows
 
         ids = np.concatenate([np.asarray(each, np.int32) for each in words])
         places = np.concatenate([np.arange(len(each)) for each in words])
@@ -305,8 +305,8 @@ def train_reviews(tiny_encoder: Callable[..., Planned], reviews: Transformed) ->
     def run(log_dir: Path) -> Trained:
         import tf_keras as keras
 
-        from trainer_module.classifier import BertClassifier
-        from trainer_module.training import train
+        from trainer_module.training.classifier import BertClassifier
+        from trainer_module.training.train import train
 
         freeze = [{"freeze": "embeddings"}, {"freeze": "encoder[0]"}]
         bert = reviews.settings.to_custom_config()["bert"]

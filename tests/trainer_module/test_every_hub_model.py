@@ -8,16 +8,16 @@ import pytest
 import tensorflow as tf
 
 from tests.trainer_module.conftest import Transformed
-from trainer_module.classifier import BertClassifier
+from trainer_module.audit.freeze_audit import audit
+from trainer_module.audit.frozen_check import check_frozen
 from trainer_module.encoder import make_encoder
 from trainer_module.errors import UserError
 from trainer_module.export import ServingModel, export
-from trainer_module.freeze_audit import audit
-from trainer_module.freeze_rules import parse_rules
-from trainer_module.frozen_check import check_frozen
-from trainer_module.hub_model import HubModel
-from trainer_module.planning import plan_freeze
-from trainer_module.training import train
+from trainer_module.freezing.freeze_rules import parse_rules
+from trainer_module.freezing.planning import plan_freeze
+from trainer_module.hub.hub_model import HubModel
+from trainer_module.training.classifier import BertClassifier
+from trainer_module.training.train import train
 
 FIRST_BLOCK = ["freeze embeddings", "freeze encoder[:1]"]
 # Frozen parts, and how many variables of how many that is.

@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_module.classifier import BertClassifier
+from trainer_module.audit.freeze_audit import audit
+from trainer_module.audit.plan_in_model import read_plan
+from trainer_module.audit.variable_record import digest
 from trainer_module.encoder import make_encoder
 from trainer_module.export import ServingModel, export
 from trainer_module.features import LABEL, LABEL_VOCABULARY
-from trainer_module.freeze_audit import audit
-from trainer_module.plan_in_model import read_plan
-from trainer_module.planning import plan_freeze
-from trainer_module.saved_model_reader import SavedModelReader
+from trainer_module.freezing.planning import plan_freeze
+from trainer_module.hub.saved_model_reader import SavedModelReader
 from trainer_module.settings import ModelSettings
-from trainer_module.variable_record import digest
+from trainer_module.training.classifier import BertClassifier
 
 ODD_TEXTS = [
     b"",

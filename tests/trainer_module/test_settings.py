@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from trainer_module.errors import UserError
-from trainer_module.freeze_rules import FreezeRule
+from trainer_module.freezing.freeze_rules import FreezeRule
 from trainer_module.settings import BertSettings
 
 GIVEN: dict[str, Any] = {

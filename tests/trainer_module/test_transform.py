@@ -11,7 +11,7 @@ import tensorflow_transform as tft
 
 from trainer_module.errors import UserError
 from trainer_module.features import LABEL, LABEL_VOCABULARY, TYPE_IDS, WORD_IDS
-from trainer_module.hub_model import HubModel
+from trainer_module.hub.hub_model import HubModel
 from trainer_module.transform import preprocessing_fn
 
 

@@ -10,8 +10,8 @@ from trainer_module.encoder.hub_weights import HubWeights, hub_name
 from trainer_module.encoder.math import ACTIVATIONS
 from trainer_module.encoder.pooler import Pooler
 from trainer_module.encoder.transformer_block import TransformerBlock
-from trainer_module.hub_interface import ENCODER_INPUTS
-from trainer_module.layout import EMBEDDINGS, ENCODER, POOLER, EncoderLayout, block_name
+from trainer_module.hub.hub_interface import ENCODER_INPUTS
+from trainer_module.hub.layout import EMBEDDINGS, ENCODER, POOLER, EncoderLayout, block_name
 
 
 class BertEncoder(keras.layers.Layer):

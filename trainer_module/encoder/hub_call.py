@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer_module.hub_interface import ENCODER_INPUTS, HubInterface
+from trainer_module.hub.hub_interface import ENCODER_INPUTS, HubInterface
 
 
 def call_hub_encoder(

@@ -8,7 +8,7 @@ import tf_keras as keras
 
 from trainer_module.encoder.hub_call import call_hub_encoder
 from trainer_module.encoder.hub_weights import IsTrainable, hub_name
-from trainer_module.hub_model import HubModel
+from trainer_module.hub.hub_model import HubModel
 
 
 class HubLayerEncoder(keras.layers.Layer):

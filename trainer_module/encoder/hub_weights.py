@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
-from trainer_module.layout import EncoderLayout
+from trainer_module.hub.layout import EncoderLayout
 
 IsTrainable = Callable[[str], bool]
 

@@ -7,7 +7,7 @@ from trainer_module.encoder.encoder import Encoder
 from trainer_module.encoder.hub_layer_encoder import HubLayerEncoder
 from trainer_module.encoder.hub_weights import IsTrainable
 from trainer_module.encoder.rebuild import CannotRebuild, rebuild
-from trainer_module.hub_model import HubModel
+from trainer_module.hub.hub_model import HubModel
 
 _log = logging.getLogger("permafrost.encoder")
 

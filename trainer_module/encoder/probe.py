@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from trainer_module.layout import EncoderLayout
+from trainer_module.hub.layout import EncoderLayout
 
 _LENGTHS = (1, 2, 7, 16, 16)
 

@@ -12,7 +12,7 @@ from trainer_module.encoder.hub_call import call_hub_encoder
 from trainer_module.encoder.hub_weights import HubWeights, IsTrainable
 from trainer_module.encoder.math import ACTIVATIONS
 from trainer_module.encoder.probe import probe_batch
-from trainer_module.hub_model import HubModel
+from trainer_module.hub.hub_model import HubModel
 
 TOLERANCE = 1e-4
 """Largest absolute difference of any output at which a rebuilt encoder is trusted (float32)."""

@@ -8,7 +8,7 @@ from benchmarks.freeze_study.design import DataSet, Level
 from benchmarks.freeze_study.one_run import run_once
 from benchmarks.freeze_study.token_rows import read_token_rows
 from pipeline.config import PipelineConfig
-from trainer_module.hub_model import HubModel
+from trainer_module.hub.hub_model import HubModel
 
 TICKETS = Path(__file__).resolve().parents[3] / "examples" / "support_tickets.csv"
 

@@ -14,13 +14,13 @@ from tfx.types.artifact import Artifact
 
 from components import artifacts
 from components.freeze_audit.executor import Executor
-from trainer_module.audit_record import AuditRecord
-from trainer_module.freeze_plan import FreezePlan
-from trainer_module.hub_model import HubModel
-from trainer_module.plan_in_model import write_plan
-from trainer_module.planning import plan_freeze
+from trainer_module.audit.audit_record import AuditRecord
+from trainer_module.audit.plan_in_model import write_plan
+from trainer_module.audit.variable_record import RECORD_FILE, record_training
+from trainer_module.freezing.freeze_plan import FreezePlan
+from trainer_module.freezing.planning import plan_freeze
+from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import BertSettings
-from trainer_module.variable_record import RECORD_FILE, record_training
 
 FROZEN = "transformer/layer_1/intermediate/kernel"
 

@@ -13,9 +13,9 @@ from components.artifacts import FreezePlan as FreezePlanArtifact
 from components.freeze_planner import plan_files
 from components.freeze_planner.executor import Executor
 from trainer_module.errors import UserError
-from trainer_module.freeze_plan import FreezePlan
-from trainer_module.hub_model import HubModel
-from trainer_module.planning import plan_freeze
+from trainer_module.freezing.freeze_plan import FreezePlan
+from trainer_module.freezing.planning import plan_freeze
+from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import BertSettings
 
 RULES = [{"freeze": "embeddings"}, {"freeze": "encoder[:2]"}, {"train": "layer_1/output/bias"}]

@@ -15,9 +15,9 @@ from components.artifacts import FreezePlan as FreezePlanArtifact
 from components.freeze_planner.executor import Executor as Planner
 from components.planned_trainer.executor import Executor
 from trainer_module.errors import UserError
-from trainer_module.freeze_plan import FreezePlan
-from trainer_module.hub_model import HubModel
-from trainer_module.planning import plan_freeze
+from trainer_module.freezing.freeze_plan import FreezePlan
+from trainer_module.freezing.planning import plan_freeze
+from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import BertSettings
 
 FREEZE_EMBEDDINGS = [{"freeze": "embeddings"}]

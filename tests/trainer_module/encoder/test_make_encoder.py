@@ -11,7 +11,7 @@ import tensorflow as tf
 from trainer_module.encoder import BertEncoder, HubLayerEncoder, make_encoder
 from trainer_module.encoder.hub_call import call_hub_encoder
 from trainer_module.encoder.probe import probe_batch
-from trainer_module.hub_model import HubModel
+from trainer_module.hub.hub_model import HubModel
 
 FIRST_BLOCK = "transformer/layer_0/"
 

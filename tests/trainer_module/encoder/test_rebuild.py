@@ -12,9 +12,9 @@ from trainer_module.encoder import BertEncoder, CannotRebuild, rebuild
 from trainer_module.encoder.hub_weights import HubWeights
 from trainer_module.encoder.math import ACTIVATIONS, gelu_tanh
 from trainer_module.encoder.probe import probe_batch
-from trainer_module.freeze_plan import make_plan
-from trainer_module.freeze_rules import parse_rules
-from trainer_module.hub_model import HubModel
+from trainer_module.freezing.freeze_plan import make_plan
+from trainer_module.freezing.freeze_rules import parse_rules
+from trainer_module.hub.hub_model import HubModel
 
 # And whether it is slow: in the fast tests, two stand for both kinds of input.
 HUB_MODELS = [

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from trainer_module.hf_import import ImportedEncoder, import_hf
+from trainer_module.hugging_face.import_checkpoint import ImportedEncoder, import_hf
 
 CONFIG: dict[str, Any] = {
     "model_type": "bert",

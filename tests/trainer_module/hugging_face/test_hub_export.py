@@ -9,7 +9,7 @@ import tf_keras as keras
 from tensorflow.core.protobuf import saved_model_pb2
 
 from trainer_module.encoder.probe import probe_batch
-from trainer_module.hub_model import HubModel
+from trainer_module.hub.hub_model import HubModel
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,172 @@
+"""Names, shapes and values are those that TensorFlow would load; what can't be read is refused in words."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from trainer_module.errors import UserError
+from trainer_module.hub.hub_model import HubModel
+from trainer_module.hub.saved_model_reader import SavedModelReader
+
+FILES = ["saved_model.pb", "variables/variables.data-00000-of-00001", "variables/variables.index", "assets/vocab.txt"]
+
+
+@pytest.fixture
+def copy(tiny_hub: Path, tmp_path: Path) -> Path:
+    """A copy to damage."""
+    return Path(shutil.copytree(tiny_hub, tmp_path / "copy"))
+
+
+def flip_byte(file: Path, position: int) -> None:
+    content = bytearray(file.read_bytes())
+    content[position] ^= 1
+    file.write_bytes(content)
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(UserError) as error:
+        SavedModelReader(str(path))
+    return str(error.value)
+
+
+def assert_reads_what_tensorflow_loads(reader: SavedModelReader, loaded: tf.Variable) -> None:
+    variables = reader.variables()
+    assert [f"{variable.name}:0" for variable in variables] == [variable.name for variable in loaded.variables]
+    for variable, expected in zip(variables, loaded.variables, strict=True):
+        assert variable.shape == tuple(expected.shape)
+        assert variable.dtype == expected.dtype
+        np.testing.assert_array_equal(reader.value(variable), expected.numpy())
+        assert reader.value(variable).dtype == expected.numpy().dtype
+
+
+def test_reads_the_variables_that_tensorflow_loads(tiny_hub: Path, tiny_model: HubModel) -> None:
+    assert_reads_what_tensorflow_loads(SavedModelReader(str(tiny_hub)), tiny_model.load())
+
+
+@pytest.mark.parametrize("name", ["bert_relu_L-2_H-32", "bert_list_io_L-3_H-32"])
+def test_reads_the_variables_of_the_model_gardens_exports(
+    hub_model: Callable[[str], Path], loaded_once: Callable[[str], HubModel], name: str
+) -> None:
+    assert_reads_what_tensorflow_loads(SavedModelReader(str(hub_model(name))), loaded_once(name).load())
+
+
+def test_leaves_out_the_variables_of_the_language_model_head(hub_model: Callable[[str], Path]) -> None:
+    reader = SavedModelReader(str(hub_model("bert_L-4_H-32")))
+    assert len(reader.variables()) == 72  # 71 weights and `do_lower_case`
+    assert not [variable.name for variable in reader.variables() if "cls" in variable.name or "mlm" in variable.name]
+
+
+def test_without_a_list_of_its_own_the_root_has_all_variables(tmp_path: Path) -> None:
+    root = tf.Module()
+    root.left = tf.Variable([1.0, 2.0], name="left")
+    root.child = tf.Module()
+    root.child.right = tf.Variable([[3]], name="right", dtype=tf.int64)
+    tf.saved_model.save(root, str(tmp_path))
+    reader = SavedModelReader(str(tmp_path))
+    found = {variable.name: (variable.shape, variable.dtype) for variable in reader.variables()}
+    assert found == {"left": ((2,), tf.float32), "right": ((1, 1), tf.int64)}
+    assert {v.name: reader.value(v).tolist() for v in reader.variables()} == {"left": [1.0, 2.0], "right": [[3]]}
+
+
+def test_an_object_inside_has_its_own_variables_and_attributes(tmp_path: Path) -> None:
+    root = tf.Module()
+    root.before = tf.Variable(1.0, name="before")
+    root.child = tf.Module()
+    root.child.leaf = tf.Variable([3.0], name="leaf")
+    tf.saved_model.save(root, str(tmp_path))
+    reader = SavedModelReader(str(tmp_path))
+    child = next(node for node in reader.below(0) if node and reader.variable_of(node, "leaf") is not None)
+    assert [variable.name for variable in reader.variables(child)] == ["leaf"]
+    assert set(reader.below(child)) < set(reader.below(0))
+    assert reader.variable_of(child, "before") is None
+
+
+def test_an_objects_attributes_are_found_by_name(tiny_hub: Path) -> None:
+    reader = SavedModelReader(str(tiny_hub))
+    assert reader.variable_of(0, "do_lower_case") == np.array(True)
+    assert reader.asset_of(0, "vocab_file") == str(tiny_hub / "assets" / "vocab.txt")
+    assert reader.variable_of(0, "no_such_thing") is None
+    assert reader.asset_of(0, "no_such_thing") is None
+    assert reader.variable_of(0, "vocab_file") is None
+    assert reader.asset_of(0, "do_lower_case") is None
+
+
+def test_the_digest_is_that_of_the_content_wherever_it_lies(tiny_hub: Path, copy: Path) -> None:
+    digest = SavedModelReader(str(tiny_hub)).digest()
+    assert digest.startswith("sha256:") and len(digest) == len("sha256:") + 64
+    assert SavedModelReader(str(tiny_hub)).digest() == digest
+    assert SavedModelReader(str(copy)).digest() == digest
+    assert SavedModelReader(f"{copy}/").digest() == digest
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("position", [0, -1])
+def test_the_digest_changes_with_one_flipped_bit(copy: Path, file: str, position: int) -> None:
+    reader = SavedModelReader(str(copy))
+    before = reader.digest()
+    flip_byte(copy / file, position)
+    assert reader.digest() != before
+    flip_byte(copy / file, position)
+    assert reader.digest() == before
+
+
+def test_the_digest_covers_names_of_files(copy: Path) -> None:
+    reader = SavedModelReader(str(copy))
+    before = reader.digest()
+    (copy / "assets" / "vocab.txt").rename(copy / "assets" / "words.txt")
+    assert reader.digest() != before
+
+
+def test_a_folder_without_saved_model_is_refused(tmp_path: Path) -> None:
+    message = refusal(tmp_path)
+    assert message.startswith(f"model.hub: {tmp_path} is not a SavedModel (it has no saved_model.pb)")
+    assert "permafrost import-hf" in message
+
+
+@pytest.mark.parametrize("content", [b"\xff" * 100, b"not a protocol buffer", b"\x0a"])
+def test_a_damaged_program_is_refused(copy: Path, content: bytes) -> None:
+    file = copy / "saved_model.pb"
+    file.write_bytes(content)
+    assert refusal(copy).startswith(f"model.hub: {file} is damaged (")
+
+
+def test_a_truncated_program_is_refused(copy: Path) -> None:
+    file = copy / "saved_model.pb"
+    file.write_bytes(file.read_bytes()[:-1])
+    assert refusal(copy).startswith(f"model.hub: {file} is damaged (")
+
+
+def test_a_tf1_module_is_refused(copy: Path) -> None:
+    module = saved_model_pb2.SavedModel()
+    module.meta_graphs.add().meta_info_def.tags.append("serve")
+    for content in (b"", module.SerializeToString()):
+        (copy / "saved_model.pb").write_bytes(content)
+        assert "is not a TF2 SavedModel (a TF1 Hub module?)" in refusal(copy)
+
+
+def test_a_saved_model_without_variables_is_refused(copy: Path) -> None:
+    shutil.rmtree(copy / "variables")
+    assert refusal(copy) == f"model.hub: {copy} is a SavedModel without variables; it is not a BERT encoder"
+
+
+def test_a_damaged_index_of_variables_is_refused(copy: Path) -> None:
+    (copy / "variables" / "variables.index").write_bytes(b"nothing of use")
+    assert refusal(copy).startswith(f"model.hub: {copy}/variables is damaged (")
+
+
+def test_missing_values_are_refused(copy: Path) -> None:
+    (copy / "variables" / "variables.data-00000-of-00001").unlink()
+    assert refusal(copy).startswith(f"model.hub: {copy}/variables is damaged (")
+
+
+def test_a_value_with_a_flipped_bit_is_refused(copy: Path) -> None:
+    reader = SavedModelReader(str(copy))
+    flip_byte(copy / "variables" / "variables.data-00000-of-00001", 1000)
+    with pytest.raises(UserError, match="is damaged"):
+        for variable in reader.variables():
+            reader.value(variable)

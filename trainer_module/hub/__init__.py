@@ -1,0 +1,1 @@
+"""The Hub model as the source: its weights, names, architecture and program, read without running it."""

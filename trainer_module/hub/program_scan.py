@@ -1,0 +1,282 @@
+"""Reads a SavedModel's program, without running it, for operations that reach beyond the model."""
+
+import posixpath
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from tensorflow.core.framework import attr_value_pb2, function_pb2, node_def_pb2
+from tensorflow.core.protobuf import meta_graph_pb2
+
+from trainer_module.errors import UserError
+from trainer_module.hub.known_ops import is_public, objection_to
+
+
+@dataclass(frozen=True)
+class UnsafeOp:
+    """An operation that may do more than compute.
+
+    Attributes:
+        op: Its type, e.g. `WriteFile`.
+        node: Its name in the graph.
+        function: Where it is; empty in the graph that calls the functions.
+        reason: What it does, as in "runs Python code".
+    """
+
+    op: str
+    node: str
+    function: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ProgramScan:
+    """What was read of a program.
+
+    Attributes:
+        functions: How many it has.
+        ops: How many operations they and the graph around them hold.
+        unsafe: Those that reach beyond the model, in the order of the file.
+    """
+
+    functions: int
+    ops: int
+    unsafe: tuple[UnsafeOp, ...]
+
+    @property
+    def summary(self) -> str:
+        """One line, as in "214 ops in 31 functions, nothing that reaches beyond the model"."""
+        found = "; ".join(_described(self.unsafe)) or "nothing that reaches beyond the model"
+        return f"{self.ops} ops in {self.functions} functions, {found}"
+
+    def refuse_unsafe(self, key: str, handle: str) -> None:
+        """Raises a UserError that names each kind of unsafe operation, and where the first of its kind is.
+
+        Args:
+            key: Of the setting that names the model, such as `model.hub`.
+            handle: The model.
+        """
+        if self.unsafe:
+            raise UserError(
+                f"{key}: {handle} is a program that reaches beyond the model: {'; '.join(_described(self.unsafe))}; "
+                "it was not run; take another model, or set model.allow_unsafe_ops = true if you trust it"
+            )
+
+
+def scan_program(meta_graph: meta_graph_pb2.MetaGraphDef) -> ProgramScan:
+    """Reads every operation of a TF2 SavedModel: those that loading runs, that a call runs, and all others.
+
+    `known_ops` says which types of operations may be used. Beyond that:
+
+    - Checkpoints are read and written only by the functions that the SavedModel names as its saver's, and by them only
+      as long as nothing else calls them. `tf.saved_model.load` runs none of these: it restores variables by itself.
+    - A table may be filled from a file, and a file be read, when the file's name is shown to be one of the
+      model's assets: a captured asset, handed on as it is. Names that branches or loops hand on count as not shown.
+    - An asset's own name may not lead out of the model's folder, and no function may be defined twice.
+
+    The scan guards `tf.saved_model.load`, which revives no Python code; Keras' `load_model` does, and isn't used here.
+    See https://github.com/tensorflow/tensorflow/blob/master/SECURITY.md: TensorFlow models are programs.
+
+    Args:
+        meta_graph: The only one of its SavedModel.
+    """
+    library = meta_graph.graph_def.library.function
+    program = _Program(meta_graph)
+    graphs = [(_ROOT, meta_graph.graph_def.node), *((each.signature.name, each.node_def) for each in library)]
+    unsafe = [
+        UnsafeOp(node.op, node.name, function, reason)
+        for function, nodes in graphs
+        for node in nodes
+        if (reason := program.objection(node, function))
+    ]
+    unsafe += [
+        UnsafeOp("Asset", asset.filename, "", "lies outside of the model's folder")
+        for asset in meta_graph.asset_file_def
+        if _leads_out(asset.filename)
+    ]
+    # Which of them TensorFlow would take isn't known.
+    counts = Counter(each.signature.name for each in library)
+    unsafe += [UnsafeOp("Function", name, "", "is defined twice") for name, count in counts.items() if count > 1]
+    return ProgramScan(len(library), sum(len(nodes) for _, nodes in graphs), tuple(unsafe))
+
+
+_ROOT = ""
+_CHECKPOINT_OPS = frozenset({"MergeV2Checkpoints", "RestoreV2", "SaveV2"})
+_FILE_INPUT = {"InitializeTableFromTextFile": 1, "InitializeTableFromTextFileV2": 1, "ReadFile": 0}
+_CONSOLE = frozenset({b"stdout", b"stderr", b"log(info)", b"log(warning)", b"log(error)"})
+_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+
+
+class _Program:
+    """A program's functions, and who calls them."""
+
+    def __init__(self, meta_graph: meta_graph_pb2.MetaGraphDef) -> None:
+        self._meta_graph = meta_graph
+        self._objects = meta_graph.object_graph_def
+        self._functions = {each.signature.name: each for each in meta_graph.graph_def.library.function}
+        self._shown: dict[tuple[str, str], bool] = {}
+
+    def objection(self, node: node_def_pb2.NodeDef, function: str) -> str:
+        """What speaks against an operation in a function, or in the graph around; empty: nothing."""
+        if node.op in _CHECKPOINT_OPS:
+            by_saver = function in self._saver_functions if function else node.name in self._saver_nodes
+            return "" if by_saver else "reads or writes checkpoints outside of the model's saver"
+        if node.op in _FILE_INPUT:
+            is_asset = self._is_asset(function, _input(node, _FILE_INPUT[node.op]))
+            return "" if is_asset else "reads a file that isn't shown to be the model's asset"
+        if node.op == "PrintV2":
+            stream = node.attr["output_stream"].s if "output_stream" in node.attr else b"stderr"
+            return "" if stream in _CONSOLE else "prints into a file"
+        if node.op in ("DecodeProtoV2", "EncodeProto"):
+            source = node.attr["descriptor_source"].s if "descriptor_source" in node.attr else b""
+            inside = source in (b"", b"local://") or source.startswith(b"bytes://")
+            return "" if inside else "reads a file of message types"
+        if node.op in self._functions and not is_public(node.op):
+            return ""  # the call of a function, in the notation of TensorFlow 1
+        return objection_to(node.op)
+
+    @cached_property
+    def _around(self) -> dict[str, node_def_pb2.NodeDef]:
+        return {node.name: node for node in self._meta_graph.graph_def.node}
+
+    @cached_property
+    def _saver_nodes(self) -> set[str]:
+        """The nodes around the functions that save and restore, and serve nothing else."""
+        saver = self._meta_graph.saver_def
+        return self._upstream([saver.save_tensor_name, saver.restore_op_name]) - self._other_nodes
+
+    @cached_property
+    def _other_nodes(self) -> set[str]:
+        saver = self._meta_graph.saver_def
+        rest = self._around.keys() - self._upstream([saver.save_tensor_name, saver.restore_op_name])
+        signatures = self._meta_graph.signature_def.values()
+        return self._upstream([*rest, *(info.name for each in signatures for info in each.outputs.values())])
+
+    @cached_property
+    def _saver_functions(self) -> set[str]:
+        """The functions that only the saver's nodes reach."""
+        others = [name for node in self._other_nodes for name in self._called(self._around[node])]
+        others += [each.gradient_func for each in self._meta_graph.graph_def.library.gradient]
+        savers = [name for node in self._saver_nodes for name in self._called(self._around[node])]
+        return self._reached(savers) - self._reached([*others, *self._held])
+
+    @cached_property
+    def _held(self) -> set[str]:
+        """The functions that the model's objects hold: methods, signatures, and what sets up and restores resources."""
+        held = set(self._objects.concrete_functions)
+        for node in self._objects.nodes:
+            held.update([*node.function.concrete_functions, node.bare_concrete_function.concrete_function_name])
+        return held
+
+    @cached_property
+    def _callers(self) -> dict[str, list[tuple[str, node_def_pb2.NodeDef]]]:
+        """For each function: which nodes of which functions name it."""
+        callers: dict[str, list[tuple[str, node_def_pb2.NodeDef]]] = {}
+        for name, function in self._functions.items():
+            for node in function.node_def:
+                for called in self._called(node):
+                    callers.setdefault(called, []).append((name, node))
+        return callers
+
+    def _upstream(self, tensors: Iterable[str]) -> set[str]:
+        """The nodes around the functions on which tensors or nodes depend, themselves included."""
+        return _closure(
+            map(_node_name, tensors), lambda name: map(_node_name, self._around[name].input), self._around.keys()
+        )
+
+    def _reached(self, names: Iterable[str]) -> set[str]:
+        """The functions that calling some functions may call, themselves included."""
+        return _closure(
+            names,
+            lambda name: (called for node in self._functions[name].node_def for called in self._called(node)),
+            self._functions.keys(),
+        )
+
+    def _called(self, node: node_def_pb2.NodeDef) -> Iterator[str]:
+        if node.op in self._functions:
+            yield node.op
+        for attribute in node.attr.values():
+            yield from _function_names(attribute)
+
+    def _is_asset(self, function: str, tensor: str) -> bool:
+        """Whether a tensor is shown to be the path of one of the model's assets, whoever calls the function."""
+        # What isn't in a function isn't run by `tf.saved_model.load`, and says nothing of where its inputs come from.
+        if function not in self._functions:
+            return False
+        place = (function, tensor)
+        if place not in self._shown:
+            self._shown[place] = False  # what depends on itself is not shown
+            self._shown[place] = self._trace(self._functions[function], _node_name(tensor))
+        return self._shown[place]
+
+    def _trace(self, function: function_pb2.FunctionDef, name: str) -> bool:
+        arguments = [argument.name for argument in function.signature.input_arg]
+        if name in arguments:
+            sources = list(self._argument_sources(function.signature.name, len(arguments), arguments.index(name)))
+            return bool(sources) and all(sources)
+        node = next((node for node in function.node_def if node.name == name), None)
+        return node is not None and node.op == "Identity" and self._is_asset(function.signature.name, _input(node, 0))
+
+    def _argument_sources(self, function: str, arguments: int, index: int) -> Iterator[bool]:
+        """For each way in which a function gets an argument: whether that is an asset."""
+        if function in self._held:
+            known = function in self._objects.concrete_functions
+            captured = self._objects.concrete_functions[function].bound_inputs if known else []
+            # What a function captured comes after what its caller gives.
+            place = index - arguments + len(captured)
+            yield place >= 0 and self._kind(captured[place]) == "asset"
+        for caller, node in self._callers.get(function, []):
+            yield node.op in _CALLS and self._is_asset(caller, _input(node, index))
+
+    def _kind(self, number: int) -> str | None:
+        nodes = self._objects.nodes
+        kind: str | None = nodes[number].WhichOneof("kind") if 0 <= number < len(nodes) else None
+        return kind
+
+
+def _closure(start: Iterable[str], following: Callable[[str], Iterable[str]], known: Collection[str]) -> set[str]:
+    """All of `known` that can be reached."""
+    found: set[str] = set()
+    queue = list(start)
+    while queue:
+        name = queue.pop()
+        if name in known and name not in found:
+            found.add(name)
+            queue.extend(following(name))
+    return found
+
+
+def _input(node: node_def_pb2.NodeDef, index: int) -> str:
+    return str(node.input[index]) if index < len(node.input) else ""
+
+
+def _node_name(tensor: str) -> str:
+    """`^node`, `node:0` and (inside a function) `node:output:0` are of `node`."""
+    return tensor.removeprefix("^").partition(":")[0]
+
+
+def _function_names(attribute: attr_value_pb2.AttrValue) -> Iterator[str]:
+    for function in (attribute.func, *attribute.list.func):
+        if function.name:
+            yield function.name
+        for inner in function.attr.values():
+            yield from _function_names(inner)
+
+
+def _leads_out(filename: str) -> bool:
+    return posixpath.isabs(filename) or "://" in filename or ".." in filename.split("/")
+
+
+def _described(unsafe: Iterable[UnsafeOp]) -> list[str]:
+    """One phrase for each kind of operation."""
+    kinds: dict[tuple[str, str], list[UnsafeOp]] = {}
+    for each in unsafe:
+        kinds.setdefault((each.op, each.reason), []).append(each)
+    phrases = []
+    for (op, reason), found in kinds.items():
+        first = found[0]
+        where = f"{first.node} in {first.function}" if first.function else first.node
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        phrases.append(f"{op} {reason} ({where}{more})")
+    return phrases

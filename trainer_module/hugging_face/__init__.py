@@ -1,0 +1,1 @@
+"""From a Hugging Face BERT checkpoint to a Hub encoder."""

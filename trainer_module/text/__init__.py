@@ -1,0 +1,1 @@
+"""Text to the token ids that a BERT reads."""

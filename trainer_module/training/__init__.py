@@ -1,0 +1,1 @@
+"""From tokenized rows to a trained classifier."""
