@@ -7,13 +7,9 @@ import tensorflow_transform as tft
 
 from trainer_module.errors import UserError
 from trainer_module.features import LABEL, LABEL_VOCABULARY, TYPE_IDS, WORD_IDS
-from trainer_module.hub.hub_model import HubModel
-from trainer_module.hub.hub_source import resolve_handle
-from trainer_module.hub.program_scan import scan_program
-from trainer_module.hub.saved_model_reader import read_meta_graph
 from trainer_module.settings import BertSettings
 from trainer_module.text.tokenizer import HubTokenizer, Tokenizer, WordPieceTokenizer, pack
-from trainer_module.text.vocabulary import read_vocabulary
+from trainer_module.text.tokenizer_source import PreprocessingModel, find_tokenizer
 
 Column: TypeAlias = tf.Tensor | tf.SparseTensor | tf.RaggedTensor
 
@@ -51,18 +47,11 @@ def preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -
 
 
 def _make_tokenizer(settings: BertSettings) -> Tokenizer:
-    if settings.preprocess:
-        path = resolve_handle(settings.preprocess, settings.hub_hosts, "model.preprocess")
-        if not tf.io.gfile.exists(f"{path}/saved_model.pb"):
-            raise UserError(f"model.preprocess: {path} is not a SavedModel; name a Hub preprocessing model's folder")
-        scan = scan_program(read_meta_graph(path, "model.preprocess"))
-        if not settings.allow_unsafe_ops:
-            scan.refuse_unsafe("model.preprocess", settings.preprocess)
-        return HubTokenizer(tft.make_and_track_object(lambda: tf.saved_model.load(path), name="preprocess"))
-    hub_model = HubModel.from_settings(settings)
-    vocabulary = read_vocabulary(settings, hub_model)
-    # Tracked by Transform, or the vocabulary would be read anew for every batch.
-    return tft.make_and_track_object(lambda: WordPieceTokenizer(vocabulary), name="tokenizer")
+    source = find_tokenizer(settings)
+    # Tracked by Transform, or they would be read anew for every batch.
+    if isinstance(source, PreprocessingModel):
+        return HubTokenizer(tft.make_and_track_object(lambda: tf.saved_model.load(source.path), name="preprocess"))
+    return tft.make_and_track_object(lambda: WordPieceTokenizer(source), name="tokenizer")
 
 
 def _text(column: Column) -> tf.Tensor:

@@ -1,12 +1,16 @@
 """`python -m benchmarks.freeze_study`: makes what is missing of the study, then prints its table."""
 
+import multiprocessing
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+from benchmarks.freeze_study.design import LEVELS
+from pipeline.cli.terminal import Terminal
+from trainer_module.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(
@@ -21,21 +25,31 @@ def main(
 
     Example: make freeze-study ARGS=--readme
     """
-    from benchmarks.freeze_study.study import make_missing_runs, stored_runs
+    terminal = Terminal.open()
+    terminal.hide_noise(ROOT / "runs" / "freeze-study.log")
+    from benchmarks.freeze_study.study import make_missing_runs, make_run, stored_runs
     from benchmarks.freeze_study.table import render, write_into
 
-    console = Console()
-    if not only_table:
-        for run in make_missing_runs([] if anew else stored_runs()):
-            disturbed = "" if run.undisturbed else f" ({run.busy_elsewhere:.0%} of the machine was busy elsewhere)"
-            console.print(
-                f"{run.data_set}, {run.level} frozen, seed {run.seed}: accuracy {run.accuracy:.3f}, "
-                f"{run.seconds:.0f} s{disturbed}"
-            )
+    try:
+        if not only_table:
+            # TensorFlow never gives back what a trained model took, so a process makes a few runs only.
+            with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=len(LEVELS)) as pool:
+                runs = [] if anew else stored_runs()
+                for run in make_missing_runs(runs, lambda *kind: pool.apply(make_run, kind)):
+                    note = "" if run.undisturbed else f" ({run.busy_elsewhere:.0%} of the machine was busy elsewhere)"
+                    terminal.out.print(
+                        f"{run.data_set}, {run.level} frozen, seed {run.seed}: accuracy {run.accuracy:.3f}, "
+                        f"{run.seconds:.0f} s{note}",
+                        soft_wrap=True,
+                    )
+    except UserError as error:  # no data, no model
+        terminal.error(str(error))
+        raise typer.Exit(2) from None
     table = render(stored_runs())
-    console.print(table, markup=False, soft_wrap=True)
+    terminal.out.print(table, markup=False, soft_wrap=True)
     if readme:
-        write_into(README, table)
+        write_into(ROOT / "README.md", table)
+    terminal.close()
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """The study as a whole: which runs are missing, and where those that were made are kept."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import product
 from pathlib import Path
 
-from benchmarks.freeze_study.design import DATA_SETS, LEVELS, SEEDS, DataSet
+from benchmarks.freeze_study.design import DATA_SETS, LEVELS, SEEDS, DataSet, Level
 from benchmarks.freeze_study.one_run import StudyRun, run_once
 from benchmarks.freeze_study.token_rows import TokenRows, read_token_rows
 from pipeline.config_file import load_config
@@ -24,23 +24,32 @@ def stored_runs() -> list[StudyRun]:
     return [StudyRun.model_validate(run) for run in json.loads(RESULTS.read_text(encoding="utf-8"))]
 
 
-def make_missing_runs(runs: Sequence[StudyRun]) -> Iterator[StudyRun]:
+def make_missing_runs(runs: Sequence[StudyRun], run: Callable[[DataSet, Level, int], StudyRun]) -> Iterator[StudyRun]:
     """Makes each run that is missing, keeps it at once beside the others, and gives it.
 
     Missing is also the first seed's run of a kind of which no run had the machine to itself: its seconds count.
+
+    Args:
+        runs: That were made before.
+        run: Makes one; see `make_run`.
     """
     kept = list(runs)
     for seed, data_set, level in product(SEEDS, DATA_SETS, LEVELS):
-        of_kind = [run for run in kept if (run.data_set, run.level) == (data_set.title, level.name)]
-        same = [run for run in of_kind if run.seed == seed]
-        timed = any(run.undisturbed for run in of_kind)
+        of_kind = [each for each in kept if (each.data_set, each.level) == (data_set.title, level.name)]
+        same = [each for each in of_kind if each.seed == seed]
+        timed = any(each.undisturbed for each in of_kind)
         if same and (timed or seed != SEEDS[0]):
             continue
-        settings, hub_model, rows = _load(data_set)
-        made = run_once(data_set, level, seed, settings, hub_model, rows)
-        kept = [run for run in kept if run not in same] + [made]
-        RESULTS.write_text(json.dumps([run.model_dump() for run in kept], indent=1) + "\n", encoding="utf-8")
+        made = run(data_set, level, seed)
+        kept = [other for other in kept if other not in same] + [made]
+        RESULTS.write_text(json.dumps([each.model_dump() for each in kept], indent=1) + "\n", encoding="utf-8")
         yield made
+
+
+def make_run(data_set: DataSet, level: Level, seed: int) -> StudyRun:
+    """One run of the study."""
+    settings, hub_model, rows = _load(data_set)
+    return run_once(data_set, level, seed, settings, hub_model, rows)
 
 
 @cache

@@ -10,8 +10,7 @@ from components.custom_config import unpack_custom_config
 from components.freeze_planner.plan_files import write_plan
 from components.plan_channel import FREEZE_PLAN_KEY
 from components.plan_properties import record_plan
-from trainer_module.freezing.planning import plan_freeze
-from trainer_module.hub.hub_model import HubModel
+from trainer_module.preflight import plan_run
 from trainer_module.settings import BertSettings
 
 
@@ -32,11 +31,11 @@ class Executor(base_executor.BaseExecutor):
             exec_properties: `custom_config`.
 
         Raises:
-            UserError: The settings, the model or a freeze rule are wrong.
+            UserError: The settings, the model, a freeze rule or the tokenizer are wrong.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = BertSettings.from_custom_config(unpack_custom_config(exec_properties))
-        plan = plan_freeze(settings, HubModel.from_settings(settings))
+        plan = plan_run(settings)
         artifact = artifact_utils.get_single_instance(output_dict[FREEZE_PLAN_KEY])
         write_plan(plan, artifact.uri)
         record_plan(artifact, plan)

@@ -13,8 +13,7 @@ from pipeline.run_metadata import RunMetadata, forget_lost_pushes
 from pipeline.run_result import RunResult, read_audit, read_result
 from pipeline.runners.component_events import ComponentListener, component_events
 from trainer_module.errors import UserError
-from trainer_module.freezing.planning import plan_freeze
-from trainer_module.hub.hub_model import HubModel
+from trainer_module.preflight import plan_run
 
 Runner = Literal["beam", "local"]
 
@@ -50,9 +49,8 @@ def run_pipeline(
     """
     settings = config.bert_settings()
     _refuse_early(config)
-    hub_model = HubModel.from_settings(settings)
-    plan_freeze(settings, hub_model)
-    settings = settings.model_copy(update={"hub_digest": hub_model.digest})
+    plan = plan_run(settings)
+    settings = settings.model_copy(update={"hub_digest": plan.model.hub_digest})
 
     os.makedirs(config.pipeline.root, exist_ok=True)
     metadata_path = os.path.join(config.pipeline.root, "metadata.sqlite")

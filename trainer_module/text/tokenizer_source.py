@@ -1,0 +1,45 @@
+"""What a configuration tokenizes with: a vocabulary file, or a Hub preprocessing model."""
+
+from dataclasses import dataclass
+
+from trainer_module.errors import UserError
+from trainer_module.hub.hub_model import HubModel
+from trainer_module.hub.hub_source import resolve_handle
+from trainer_module.hub.program_scan import scan_program
+from trainer_module.hub.saved_model_reader import read_meta_graph
+from trainer_module.settings import BertSettings
+from trainer_module.text.vocabulary import Vocabulary, read_vocabulary
+
+
+@dataclass(frozen=True)
+class PreprocessingModel:
+    """A SavedModel that tokenizes, fit to be loaded.
+
+    Attributes:
+        path: Its folder.
+    """
+
+    path: str
+
+
+def find_tokenizer(settings: BertSettings, hub_model: HubModel | None = None) -> Vocabulary | PreprocessingModel:
+    """Finds it without running anything.
+
+    Args:
+        hub_model: That of the settings, where it was read already.
+
+    Raises:
+        UserError: There is none, or it is not one, another model's, or unsafe to load.
+    """
+    if not settings.preprocess:
+        return read_vocabulary(settings, hub_model or HubModel.from_settings(settings))
+    path = resolve_handle(settings.preprocess, settings.hub_hosts, "model.preprocess")
+    meta_graph = read_meta_graph(path, "model.preprocess")
+    if not settings.allow_unsafe_ops:
+        scan_program(meta_graph).refuse_unsafe("model.preprocess", settings.preprocess)
+    if all(child.local_name != "tokenize" for child in meta_graph.object_graph_def.nodes[0].children):
+        raise UserError(
+            f"model.preprocess: {settings.preprocess} is a SavedModel but no preprocessing model: it has no `tokenize`"
+            "; name the preprocessing model that belongs to the encoder"
+        )
+    return PreprocessingModel(path)
