@@ -49,7 +49,7 @@ class StudyRun(BaseModel):
     @property
     def undisturbed(self) -> bool:
         """Whether its seconds count."""
-        return self.busy_elsewhere <= 0.05
+        return self.busy_elsewhere <= 0.1
 
 
 def run_once(
