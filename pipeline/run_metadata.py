@@ -61,19 +61,28 @@ class RunMetadata:
         return max(executions, key=lambda execution: execution.id, default=None)
 
 
-def forget_lost_pushes(metadata_path: str) -> None:
-    """Marks pushed models whose serving folder was removed as deleted, so that Pusher isn't skipped for them."""
+def forget_lost_artifacts(metadata_path: str) -> None:
+    """Marks what was removed from this machine as deleted, so that the components that made it aren't skipped.
+
+    TFX takes a cached output for granted. A pushed model counts as removed when its serving folder is.
+    """
     if not os.path.exists(metadata_path):
         return
     store = MetadataStore(metadata.sqlite_metadata_connection_config(metadata_path))
-    lost = []
-    for artifact in store.get_artifacts_by_type("PushedModel"):
-        destination = string_property(artifact, "pushed_destination")
-        if destination and "://" not in destination and not os.path.exists(destination):
-            artifact.state = mlmd.Artifact.DELETED
-            lost.append(artifact)
+    lost = [
+        artifact
+        for artifact in store.get_artifacts()
+        if artifact.state == mlmd.Artifact.LIVE
+        and (_is_lost(artifact.uri) or _is_lost(string_property(artifact, "pushed_destination")))
+    ]
+    for artifact in lost:
+        artifact.state = mlmd.Artifact.DELETED
     if lost:
         store.put_artifacts(lost)
+
+
+def _is_lost(path: str) -> bool:
+    return bool(path) and "://" not in path and not os.path.exists(path)
 
 
 def string_property(artifact: mlmd.Artifact, name: str) -> str:

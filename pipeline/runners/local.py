@@ -9,7 +9,7 @@ from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 from components.example_gen.data_paths import check_paths
 from pipeline.config import PipelineConfig
 from pipeline.pipeline import create_pipeline
-from pipeline.run_metadata import RunMetadata, forget_lost_pushes
+from pipeline.run_metadata import RunMetadata, forget_lost_artifacts
 from pipeline.run_result import RunResult, read_audit, read_result
 from pipeline.runners.component_events import ComponentListener, component_events
 from trainer_module.errors import UserError
@@ -54,7 +54,7 @@ def run_pipeline(
 
     os.makedirs(config.pipeline.root, exist_ok=True)
     metadata_path = os.path.join(config.pipeline.root, "metadata.sqlite")
-    forget_lost_pushes(metadata_path)
+    forget_lost_artifacts(metadata_path)
     pipeline = create_pipeline(config, settings=settings, metadata_path=metadata_path)
     watch = _Watch(listener)
     try:

@@ -7,7 +7,7 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration import metadata
 
-from pipeline.run_metadata import RunMetadata, forget_lost_pushes, int_property, string_property
+from pipeline.run_metadata import RunMetadata, forget_lost_artifacts, int_property, string_property
 
 
 class Store:
@@ -86,27 +86,32 @@ def test_inputs_are_no_outputs(store: Store) -> None:
     assert store.run("monday").output("Evaluator", "Model") is None
 
 
-def test_lost_pushes_are_forgotten(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("uri", "pushed_to", "state"),
+    [
+        ("kept", "", mlmd.Artifact.LIVE),
+        ("lost", "", mlmd.Artifact.DELETED),
+        ("kept", "kept", mlmd.Artifact.LIVE),
+        ("kept", "lost", mlmd.Artifact.DELETED),
+        ("gs://bucket/model", "gs://bucket/serving/1", mlmd.Artifact.LIVE),
+    ],
+)
+def test_what_was_removed_is_forgotten(
+    store: Store, tmp_path: Path, uri: str, pushed_to: str, state: "mlmd.Artifact.State"
+) -> None:
     (tmp_path / "kept").mkdir()
-    destinations = {
-        "lost": (str(tmp_path / "lost"), mlmd.Artifact.DELETED),
-        "kept": (str(tmp_path / "kept"), mlmd.Artifact.LIVE),
-        "remote": ("gs://bucket/serving/1", mlmd.Artifact.LIVE),
-        "never pushed": ("", mlmd.Artifact.LIVE),
-    }
-    artifacts = {name: store.artifact("PushedModel", name) for name in destinations}
-    for name, (destination, _) in destinations.items():
-        artifacts[name].state = mlmd.Artifact.LIVE
-        if destination:
-            artifacts[name].custom_properties["pushed_destination"].string_value = destination
-    store.put("monday", "Pusher", *artifacts.values())
-    forget_lost_pushes(store.path)
-    states = {artifact.uri: artifact.state for artifact in store.store.get_artifacts()}
-    assert states == {name: state for name, (_, state) in destinations.items()}
+    uri, pushed_to = (str(tmp_path / path) if path and "://" not in path else path for path in (uri, pushed_to))
+    artifact = store.artifact("PushedModel", uri)
+    artifact.state = mlmd.Artifact.LIVE
+    if pushed_to:
+        artifact.custom_properties["pushed_destination"].string_value = pushed_to
+    store.put("monday", "Pusher", artifact)
+    forget_lost_artifacts(store.path)
+    assert [(each.uri, each.state) for each in store.store.get_artifacts()] == [(uri, state)]
 
 
 def test_there_is_nothing_to_forget_before_the_first_run(tmp_path: Path) -> None:
-    forget_lost_pushes(str(tmp_path / "metadata.sqlite"))
+    forget_lost_artifacts(str(tmp_path / "metadata.sqlite"))
     assert list(tmp_path.iterdir()) == []
 
 
