@@ -62,7 +62,7 @@ def run_once(
             replaced.
     """
     rules = level.rules_for(hub_model.layout.blocks)
-    learning_rate = level.learning_rate or settings.learning_rate
+    learning_rate = level.learning_rate or data_set.learning_rate or settings.learning_rate
     settings = BertSettings.model_validate(
         settings.model_dump(exclude_unset=True)
         | {"freeze": rules, "seed": seed, "epochs": data_set.epochs, "learning_rate": learning_rate}
