@@ -153,6 +153,7 @@ def test_a_changed_model_is_refused_by_pipeline_planner_and_trainer_where_its_di
     assert str(caught.value) == message
 
 
+@pytest.mark.slow
 def test_a_model_that_changed_after_it_was_planned_is_not_trained(project: Project) -> None:
     settings = load_config(project.config_file).bert_settings()
     planned = settings.model_copy(update={"freeze_plan": plan(project.folder, settings.to_custom_config())})

@@ -222,6 +222,7 @@ def test_a_version_that_is_still_being_copied_is_not_taken_for_a_model(
     assert seen.err == f"auditing {tmp_path}/10, the highest version\n"
 
 
+@pytest.mark.slow
 def test_the_command_itself(serving: Path) -> None:
     """In a process of its own: quiet, with its exit code, without importing TFX."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}

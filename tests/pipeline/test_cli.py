@@ -151,6 +151,7 @@ def plan(*arguments: str) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.slow
 def test_plan_as_json(tiny_hub: Path) -> None:
     """Rules hold in the order in which they are typed, whatever options they belong to."""
     content = plan("--hub", str(tiny_hub), "--freeze", "all", "--train=bias", "--freeze", "encoder[0]")
@@ -179,6 +180,7 @@ def test_plan_as_json(tiny_hub: Path) -> None:
     assert (content["trainable_params"], content["frozen_params"]) == (trainable, total - trainable)
 
 
+@pytest.mark.slow
 def test_another_order_is_another_plan(tiny_hub: Path) -> None:
     assert error("plan", "--hub", str(tiny_hub), "--train", "bias", "--freeze", "all") == (
         "rule 1 `train bias`: repeats what holds anyway: everything trains until a rule freezes it; "

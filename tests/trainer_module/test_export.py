@@ -39,6 +39,8 @@ CLIENT = """
 import json, sys
 import tensorflow as tf
 import tensorflow_text
+
+pytestmark = pytest.mark.slow
 model = tf.saved_model.load(sys.argv[1])
 texts = [bytes.fromhex(text) for text in json.loads(sys.argv[2])]
 answer = next(iter(model.signatures["predict_text"].structured_input_signature[1]))
@@ -237,7 +239,6 @@ def test_counts_of_parameters_agree(exported: Path, trained_reviews, tiny_model)
     assert counts["Total"] == plan.model.parameters + head == sum(block.parameters for block in record.blocks) + head
 
 
-@pytest.mark.slow
 def test_an_encoder_that_could_not_be_rebuilt_passes_its_audit_too(loaded_once, reviews, tmp_path: Path) -> None:
     hub = loaded_once("mobilebert_L-3")
     settings = ModelSettings.model_validate({"hub": hub.handle, "freeze": ["freeze embeddings"], "max_tokens": 16})
@@ -256,7 +257,6 @@ def test_an_encoder_that_could_not_be_rebuilt_passes_its_audit_too(loaded_once, 
     assert [each.moved for each in record.variables] == [each.trainable for each in plan.variables]
 
 
-@pytest.mark.slow
 def test_plain_tensorflow_serves_it_far_from_our_code(exported: Path, tmp_path: Path, ask) -> None:
     texts = [b"the film is good", b"the film is bad", *(text for text in ODD_TEXTS if len(text) < 1000)]
     client = subprocess.run(
@@ -276,7 +276,6 @@ def test_plain_tensorflow_serves_it_far_from_our_code(exported: Path, tmp_path: 
     assert answers["label"] == [label.decode() for label in expected["label"]]
 
 
-@pytest.mark.slow
 def test_a_regression_on_pairs_predicts_numbers(scored_pairs, tiny_encoder, tmp_path: Path) -> None:
     planned = tiny_encoder()
     classifier = BertClassifier(planned.encoder, outputs=1, pooling="pooled", dropout=0.1, seed=0)

@@ -89,6 +89,7 @@ def test_gradients_reach_the_trainable_variables(not_rebuilt, tiny_model: HubMod
         assert (gradient is None) == name.startswith(FIRST_BLOCK), name
 
 
+@pytest.mark.slow
 def test_a_mobilebert_trains_by_its_blocks(loaded_once: Callable[[str], HubModel]) -> None:
     model = loaded_once("mobilebert_L-3")
     last = [variable.name for variable in model.layout.in_block("encoder[2]")]

@@ -47,6 +47,7 @@ def test_the_forward_pass_tells_the_two_gelus_apart(imported, hf_forward):
     assert np.abs(exact - tanh).max() > 10 * AGREEMENT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "dtype", "pooler"),
     [

@@ -134,6 +134,7 @@ def test_a_regression_stops_early_and_keeps_its_best_weights(run, make_rows) -> 
     assert kept == pytest.approx(losses[0], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_early_stopping_waits_for_the_last_stage(run, make_rows, tiny_model) -> None:
     words = [[2, 5 + index % 40, 3] for index in range(16)]
     rows, opposite = (make_rows(*words, labels=[label] * 16) for label in (1.0, -1.0))
@@ -156,6 +157,7 @@ def test_early_stopping_waits_for_the_last_stage(run, make_rows, tiny_model) -> 
     assert not np.array_equal(pooler, tiny_model.weights["pooler_transform/bias"])
 
 
+@pytest.mark.slow
 def test_steps_can_end_training_within_a_stage(run, reviews, tiny_model) -> None:
     rows = reviews.tokens
     history, _ = run(rows, rows, rules=({"freeze": "all"}, {"freeze": "pooler", "until_epoch": 1}), steps=9)

@@ -20,6 +20,8 @@ from trainer_module.training.optimizer import Course
 from trainer_module.training.train import train
 from trainer_module.training.unfreezing import UnfreezeOnSchedule, courses
 
+pytestmark = pytest.mark.slow
+
 GRADUAL = ({"freeze": "embeddings"}, {"freeze": "encoder[:2]", "until_epoch": 1})
 
 
