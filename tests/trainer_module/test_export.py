@@ -24,6 +24,8 @@ from trainer_module.hub.saved_model_reader import SavedModelReader
 from trainer_module.settings import ModelSettings
 from trainer_module.training.classifier import BertClassifier
 
+pytestmark = pytest.mark.slow
+
 ODD_TEXTS = [
     b"",
     ("good " * 20_000).encode(),
@@ -39,8 +41,6 @@ CLIENT = """
 import json, sys
 import tensorflow as tf
 import tensorflow_text
-
-pytestmark = pytest.mark.slow
 model = tf.saved_model.load(sys.argv[1])
 texts = [bytes.fromhex(text) for text in json.loads(sys.argv[2])]
 answer = next(iter(model.signatures["predict_text"].structured_input_signature[1]))
