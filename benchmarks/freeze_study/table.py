@@ -21,7 +21,7 @@ def render(runs: Sequence[StudyRun]) -> str:
         of_level = [run for run in runs if run.level == level.name]
         if not of_level:
             continue
-        cells = [_described(level.name, of_level[0].rules), f"{of_level[0].frozen_share:.0%}"]
+        cells = [_described(level.name, of_level[0].rules), f"{of_level[0].frozen_share:.1%}"]
         for title in titles:
             of_both = [run for run in of_level if run.data_set == title]
             cells += [_accuracy(of_both), _seconds(of_both)]

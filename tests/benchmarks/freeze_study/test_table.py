@@ -28,14 +28,14 @@ def test_each_cell_is_a_median() -> None:
         "| frozen | parameters frozen | SST-2 accuracy | seconds | Banking77 accuracy | seconds "
         "| MRPC accuracy | seconds |",
         "|---|---|---|---|---|---|---|---|",
-        "| half: `freeze embeddings, freeze encoder[:3]` | 77% | 0.810 | 40 | – | – | – | – |",
+        "| half: `freeze embeddings, freeze encoder[:3]` | 77.0% | 0.810 | 40 | – | – | – | – |",
     ]
 
 
 def test_seconds_of_disturbed_runs_do_not_count() -> None:
     runs = [made(0, 0.80, 30), made(1, 0.90, 500, busy_elsewhere=0.3), made(2, 0.81, 600, busy_elsewhere=0.11)]
     assert (
-        render(runs).splitlines()[-1].startswith("| half: `freeze embeddings, freeze encoder[:3]` | 77% | 0.810 | 30 |")
+        render(runs).splitlines()[-1].startswith("| half: `freeze embeddings, freeze encoder[:3]` | 77.0% | 0.810 | 30 |")
     )
     assert "| 0.900 | – |" in render(runs[1:2])
 
