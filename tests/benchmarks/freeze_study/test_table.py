@@ -34,9 +34,8 @@ def test_each_cell_is_a_median() -> None:
 
 def test_seconds_of_disturbed_runs_do_not_count() -> None:
     runs = [made(0, 0.80, 30), made(1, 0.90, 500, busy_elsewhere=0.3), made(2, 0.81, 600, busy_elsewhere=0.11)]
-    assert (
-        render(runs).splitlines()[-1].startswith("| half: `freeze embeddings, freeze encoder[:3]` | 77.0% | 0.810 | 30 |")
-    )
+    line = render(runs).splitlines()[-1]
+    assert line.startswith("| half: `freeze embeddings, freeze encoder[:3]` | 77.0% | 0.810 | 30 |")
     assert "| 0.900 | – |" in render(runs[1:2])
 
 
