@@ -91,6 +91,14 @@ class TrainSettings(_Strict):
             this times the head's (Clark et al. 2020, ELECTRA). Multiplies with the rules' `lr`.
         clip_norm: Largest global norm of the gradient; 0 turns clipping off.
         early_stopping_patience: Epochs without a better eval loss before stopping; none: never.
+        tokens_per_batch: Where given, batches are as long as fits this many tokens, padding included, instead of
+            `batch_size` examples; long texts then come in smaller batches.
+        compute_dtype: Of the encoder's matrix products and activations. Weights, layer norms, softmax and loss are
+            float32 either way. `bfloat16` pays where the processor computes in it (AVX512-BF16, AMX, GPUs, TPUs).
+        prefix_cache: Where the frozen prefix's outputs stay between epochs: `memory`, `disk`, `off` (computed anew),
+            or `auto`, which chooses by their size.
+        prefix_cache_mb: Up to this many MiB, `auto` keeps them in memory, beyond on disk.
+        prefix_cache_dir: A folder in which they are kept for later runs, which encode only rows never seen before.
         seed: Of weight initialisation, shuffling and dropout.
     """
 
@@ -103,6 +111,11 @@ class TrainSettings(_Strict):
     layerwise_lr_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     clip_norm: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     early_stopping_patience: Annotated[int, Field(ge=1)] | None = None
+    tokens_per_batch: Annotated[int, Field(ge=1)] | None = None
+    compute_dtype: Literal["float32", "bfloat16"] = "float32"
+    prefix_cache: Literal["auto", "memory", "disk", "off"] = "auto"
+    prefix_cache_mb: Annotated[int, Field(ge=1)] = 2048
+    prefix_cache_dir: Annotated[str, Field(min_length=1)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
 
