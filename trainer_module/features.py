@@ -1,10 +1,12 @@
-"""Names of what Transform puts out, shared by training and serving."""
+"""Names of what Transform puts out, and of what goes into the classifier, shared by training and serving."""
 
 from collections.abc import Sequence
 
 WORD_IDS = "input_word_ids"
 TYPE_IDS = "input_type_ids"
 MASK = "input_mask"
+STATES = "states"  # of the tokens, after the parts of the encoder that are cached
+POOLED = "pooled"  # what the head reads, where all of the encoder is cached
 # Not the raw column's name: TFMA looks a label up among raw and transformed features alike.
 LABEL = "transformed_label"
 LABEL_VOCABULARY = "labels"

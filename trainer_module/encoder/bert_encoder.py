@@ -1,6 +1,6 @@
 """The encoder that trains."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import tensorflow as tf
 import tf_keras as keras
@@ -8,10 +8,13 @@ import tf_keras as keras
 from trainer_module.encoder.embeddings import Embeddings
 from trainer_module.encoder.hub_weights import HubWeights, hub_name
 from trainer_module.encoder.math import ACTIVATIONS
+from trainer_module.encoder.noise import Noise
 from trainer_module.encoder.pooler import Pooler
 from trainer_module.encoder.transformer_block import TransformerBlock
-from trainer_module.hub.hub_interface import ENCODER_INPUTS
+from trainer_module.features import MASK, STATES, TYPE_IDS, WORD_IDS
 from trainer_module.hub.layout import EMBEDDINGS, ENCODER, POOLER, EncoderLayout, block_name
+
+_MASKED = -1e9  # as the Model Garden has it; large enough that softmax gives exactly 0 in float32
 
 
 class BertEncoder(keras.layers.Layer):
@@ -50,6 +53,13 @@ class BertEncoder(keras.layers.Layer):
             block.activation = ACTIVATIONS[activation]
             block.epsilon = epsilon
 
+    def compute_in(self, dtype: tf.DType) -> None:
+        """Sets the dtype of matrix products and of what passes between the parts; the weights stay float32.
+
+        A `tf.function` that was traced before keeps what held then.
+        """
+        self.embeddings.products = dtype
+
     @property
     def hub_variables(self) -> dict[str, tf.Variable]:
         """Every variable that came from the Hub model, by its Hub name."""
@@ -68,31 +78,54 @@ class BertEncoder(keras.layers.Layer):
         for block in self.blocks:
             block.train_only(names)
 
-    def block_outputs(
-        self, word_ids: tf.Tensor, mask: tf.Tensor, type_ids: tf.Tensor, training: bool = False
+    @property
+    def parts(self) -> int:
+        """How many parts its network has, one after the other: the embeddings, and each block.
+
+        A block that is applied many times counts once.
+        """
+        return 1 + len(self.blocks)
+
+    def run_parts(
+        self, inputs: Mapping[str, tf.Tensor], first: int, last: int, noise: Noise | None = None
     ) -> list[tf.Tensor]:
-        """The output of every block.
+        """The outputs of some of its parts, one per layer.
 
         Args:
-            word_ids: `[batch, seq]` int32.
-            mask: `[batch, seq]` int32, 1 for tokens and 0 for padding.
-            type_ids: `[batch, seq]` int32.
-            training: Whether dropout applies.
+            inputs: A Hub encoder's; of those that `first` > 0 needs only `input_mask` and `STATES`, the output of
+                the part before.
+            first: Zero-based index of the first part to run.
+            last: Index after the last.
+            noise: Of the step; none: no dropout.
 
         Returns:
-            One `[batch, seq, hidden]` float32 tensor per layer.
+            `[batch, seq, hidden]` each.
         """
-        states = self.embeddings(word_ids, type_ids, training=training)
         outputs = []
-        for block in self.blocks * self._repeats:
-            states = block(states, mask, training=training)
+        if first == 0:
+            states = self.embeddings(inputs[WORD_IDS], inputs[TYPE_IDS], noise)
+            outputs.append(states)
+        else:
+            states = inputs[STATES]
+        mask = (1.0 - tf.cast(inputs[MASK], tf.float32)[:, tf.newaxis, tf.newaxis, :]) * _MASKED
+        blocks = self.blocks[max(first - 1, 0) : last - 1] * self._repeats
+        for layer, block in enumerate(blocks, start=max(first - 1, 0)):
+            states = block(states, mask, noise, layer=layer)
             outputs.append(states)
         return outputs
 
-    def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
-        """A Hub encoder's outputs for its three inputs: `sequence_output` and `pooled_output`; see `Encoder`."""
-        word_ids, mask, type_ids = (inputs[name] for name in ENCODER_INPUTS)
-        states = self.block_outputs(word_ids, mask, type_ids, training)[-1]
+    def block_outputs(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> list[tf.Tensor]:
+        """The output of every block for a Hub encoder's inputs: one `[batch, seq, hidden]` tensor per layer."""
+        return self.run_parts(inputs, 0, self.parts, Noise.fresh() if training else None)[1:]
+
+    def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
+        """A Hub encoder's outputs for its three inputs; see `Encoder`."""
+        return self.outputs(inputs, Noise.fresh() if training else None)
+
+    def outputs(self, inputs: Mapping[str, tf.Tensor], noise: Noise | None = None, first: int = 0) -> dict[str, tf.Tensor]:
+        """See `Encoder.outputs`."""
+        states = self.run_parts(inputs, first, self.parts, noise)[-1] if first < self.parts else inputs[STATES]
+        states = tf.cast(states, tf.float32)
         return {"sequence_output": states, "pooled_output": self.pool(states)}
 
     def pool(self, states: tf.Tensor) -> tf.Tensor:

@@ -7,6 +7,7 @@ import tf_keras as keras
 
 from trainer_module.encoder.hub_weights import hub_name
 from trainer_module.encoder.math import dense, layer_norm
+from trainer_module.encoder.noise import Noise
 
 
 class Embeddings(keras.layers.Layer):
@@ -19,9 +20,11 @@ class Embeddings(keras.layers.Layer):
 
     Attributes:
         epsilon: Of the layer norm.
+        products: Dtype of what is put out.
     """
 
     epsilon: float
+    products: tf.DType = tf.float32
 
     def __init__(self, weights: dict[str, tf.Variable], dropout: float) -> None:
         super().__init__(name="embeddings")
@@ -34,23 +37,24 @@ class Embeddings(keras.layers.Layer):
         trains = any(hub_name(variable) in names for variable in self.hub_weights.values())
         self._dropout = self._rate if trains else 0.0
 
-    def call(self, word_ids: tf.Tensor, type_ids: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def call(self, word_ids: tf.Tensor, type_ids: tf.Tensor, noise: Noise | None = None) -> tf.Tensor:
         """
         Args:
             word_ids: `[batch, seq]` int32.
             type_ids: `[batch, seq]` int32, 0 or 1.
-            training: Whether dropout applies.
+            noise: Of the step; none: no dropout.
 
         Returns:
-            `[batch, seq, hidden]` float32.
+            `[batch, seq, hidden]` in the dtype `products`.
         """
         weights = self.hub_weights
         states = tf.gather(weights["word/embeddings"], word_ids)
         states += weights["position/embeddings"][: tf.shape(word_ids)[1]]
         states += tf.gather(weights["type/embeddings"], type_ids)
         states = layer_norm(states, weights["layer_norm/gamma"], weights["layer_norm/beta"], self.epsilon)
-        if training and self._dropout:
-            states = tf.nn.dropout(states, self._dropout)
+        states = tf.cast(states, self.products)
+        if noise:
+            states = noise.drop(states, self._dropout, "embeddings")
         if "projection/kernel" in weights:
             states = dense(states, weights["projection/kernel"], weights["projection/bias"])
         return states

@@ -1,9 +1,11 @@
 """What the rest of the trainer needs of an encoder, rebuilt or not."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 import tensorflow as tf
+
+from trainer_module.encoder.noise import Noise
 
 
 class Encoder(Protocol):
@@ -21,14 +23,37 @@ class Encoder(Protocol):
         """
         ...
 
-    def __call__(self, inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
-        """
+    @property
+    def parts(self) -> int:
+        """How many parts it can be entered after, the embeddings first; 0: it runs as a whole only."""
+        ...
+
+    def run_parts(
+        self, inputs: Mapping[str, tf.Tensor], first: int, last: int, noise: Noise | None = None
+    ) -> list[tf.Tensor]:
+        """The outputs of parts `first` to `last` - 1, `[batch, seq, hidden]` each; see `BertEncoder.run_parts`."""
+        ...
+
+    def compute_in(self, dtype: tf.DType) -> None:
+        """Sets the dtype of matrix products and of what passes between the parts; the weights stay float32."""
+        ...
+
+    def outputs(
+        self, inputs: Mapping[str, tf.Tensor], noise: Noise | None = None, first: int = 0
+    ) -> dict[str, tf.Tensor]:
+        """What it puts out when the parts below `first` have been run already.
+
         Args:
             inputs: `input_word_ids`, `input_mask` (1 for tokens, 0 for padding) and `input_type_ids`, each
-                `[batch, seq]` int32.
-            training: Whether dropout applies.
+                `[batch, seq]` int32; or, where `first` > 0, `input_mask` and `states` `[batch, seq, hidden]`.
+            noise: For dropout, which only training has.
+            first: How many parts not to run.
 
         Returns:
             `sequence_output` `[batch, seq, hidden]` and `pooled_output` `[batch, hidden]`, float32.
         """
+        ...
+
+    def __call__(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
+        """All of it; see `outputs`."""
         ...

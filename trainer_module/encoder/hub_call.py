@@ -1,5 +1,6 @@
 """Calls a loaded Hub encoder, whichever generation's interface it has."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -8,7 +9,7 @@ from trainer_module.hub.hub_interface import ENCODER_INPUTS, HubInterface
 
 
 def call_hub_encoder(
-    program: Any, interface: HubInterface, inputs: dict[str, tf.Tensor], training: bool = False
+    program: Any, interface: HubInterface, inputs: Mapping[str, tf.Tensor], training: bool = False
 ) -> dict[str, tf.Tensor]:
     """`sequence_output` `[batch, seq, hidden]` and `pooled_output` `[batch, hidden]`, float32.
 

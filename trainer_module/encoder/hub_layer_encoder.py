@@ -1,6 +1,7 @@
 """An encoder that couldn't be rebuilt: the SavedModel's own program, trained as planned."""
 
-from collections.abc import Collection
+import logging
+from collections.abc import Collection, Mapping
 
 import tensorflow as tf
 import tensorflow_hub as hub
@@ -8,7 +9,10 @@ import tf_keras as keras
 
 from trainer_module.encoder.hub_call import call_hub_encoder
 from trainer_module.encoder.hub_weights import IsTrainable, hub_name
+from trainer_module.encoder.noise import Noise
 from trainer_module.hub.hub_model import HubModel
+
+_log = logging.getLogger("permafrost.encoder")
 
 
 class HubLayerEncoder(keras.layers.Layer):
@@ -47,6 +51,24 @@ class HubLayerEncoder(keras.layers.Layer):
         """See `Encoder.train_only`."""
         self._dropout = set(self._names) <= set(names)
 
-    def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
+    parts = 0
+
+    def run_parts(
+        self, inputs: Mapping[str, tf.Tensor], first: int, last: int, noise: Noise | None = None
+    ) -> list[tf.Tensor]:
+        """Never: the program has no parts."""
+        raise NotImplementedError("a SavedModel's program runs as a whole only")
+
+    def compute_in(self, dtype: tf.DType) -> None:
+        """The program computes in what it was published with."""
+        if dtype != tf.float32:
+            _log.warning("train.compute_dtype: this encoder's own program computes in float32, whatever is set")
+
+    def outputs(self, inputs: Mapping[str, tf.Tensor], noise: Noise | None = None, first: int = 0) -> dict[str, tf.Tensor]:
+        """See `Encoder.outputs`; the program draws its own random numbers."""
+        assert first == 0
+        return call_hub_encoder(self.layer, self._interface, inputs, training=noise is not None and self._dropout)
+
+    def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
         """A Hub encoder's outputs for its three inputs; see `Encoder`."""
-        return call_hub_encoder(self.layer, self._interface, inputs, training=bool(training) and self._dropout)
+        return self.outputs(inputs, Noise.fresh() if training else None)

@@ -1,14 +1,15 @@
 """One block of a BERT: self-attention, then a two-layer feed-forward net, each with a residual and a layer norm."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import tensorflow as tf
 import tf_keras as keras
 
 from trainer_module.encoder.hub_weights import hub_name
 from trainer_module.encoder.math import Activation, dense, layer_norm
+from trainer_module.encoder.noise import Noise
 
-_MASKED = -1e9  # as the Model Garden has it; large enough that softmax gives exactly 0 in float32
+_PROJECTIONS = ("query", "key", "value")
 
 
 class TransformerBlock(keras.layers.Layer):
@@ -35,31 +36,34 @@ class TransformerBlock(keras.layers.Layer):
 
     def train_only(self, names: Collection[str]) -> None:
         """See `BertEncoder.train_only`."""
-        trains = any(hub_name(variable) in names for variable in self.hub_weights.values())
+        trains = {role for role, variable in self.hub_weights.items() if hub_name(variable) in names}
         self._dropout = self._rate if trains else 0.0
+        kernels = {f"self_attention/{name}/kernel" for name in _PROJECTIONS}
+        # The gradient of three kernels in one product: all three or none, or it is computed for frozen ones too.
+        self._joined = trains >= kernels or trains.isdisjoint(kernels)
 
-    def call(self, states: tf.Tensor, mask: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def call(self, states: tf.Tensor, mask: tf.Tensor, noise: Noise | None = None, layer: int = 0) -> tf.Tensor:
         """
         Args:
-            states: `[batch, seq, hidden]` float32.
-            mask: `[batch, seq]`, 1 for tokens and 0 for padding.
-            training: Whether dropout applies.
+            states: `[batch, seq, hidden]`; its dtype is that of all products.
+            mask: `[batch, 1, 1, seq]`, what is added to attention scores: 0 for tokens, very negative for padding.
+            noise: Of the step; none: no dropout.
+            layer: Zero-based layer that it is applied as, where it is applied several times.
 
         Returns:
-            `[batch, seq, hidden]` float32.
+            As `states`.
         """
-        attended = self._drop(self._attend(states, mask, training), training)
+        attended = self._drop(self._attend(states, mask, noise, layer), noise, f"{layer}/attended")
         states = self._norm(states + attended, "self_attention_layer_norm")
         inner = self.activation(self._dense(states, "intermediate"))
-        output = self._drop(self._dense(inner, "output"), training)
+        output = self._drop(self._dense(inner, "output"), noise, f"{layer}/output")
         return self._norm(states + output, "output_layer_norm")
 
-    def _attend(self, states: tf.Tensor, mask: tf.Tensor, training: bool) -> tf.Tensor:
-        query, key, value = (self._project(states, name) for name in ("query", "key", "value"))
+    def _attend(self, states: tf.Tensor, mask: tf.Tensor, noise: Noise | None, layer: int) -> tf.Tensor:
+        query, key, value = self._project(states)
         query *= query.shape[-1] ** -0.5
-        scores = tf.matmul(query, key, transpose_b=True)
-        scores += (1.0 - tf.cast(mask, scores.dtype)[:, tf.newaxis, tf.newaxis, :]) * _MASKED
-        shares = self._drop(tf.nn.softmax(scores), training)
+        scores = tf.cast(tf.matmul(query, key, transpose_b=True), tf.float32) + mask
+        shares = self._drop(tf.cast(tf.nn.softmax(scores), states.dtype), noise, f"{layer}/shares")
         context = tf.transpose(tf.matmul(shares, value), [0, 2, 1, 3])
         kernel = self.hub_weights["self_attention/attention_output/kernel"]
         heads, head_width, hidden = kernel.shape
@@ -71,14 +75,20 @@ class TransformerBlock(keras.layers.Layer):
             self.hub_weights["self_attention/attention_output/bias"],
         )
 
-    def _project(self, states: tf.Tensor, name: str) -> tf.Tensor:
-        """Queries, keys or values per head: `[batch, heads, seq, head_width]`."""
-        kernel = self.hub_weights[f"self_attention/{name}/kernel"]
-        bias = self.hub_weights[f"self_attention/{name}/bias"]
-        hidden, heads, head_width = kernel.shape
-        flat = dense(states, tf.reshape(kernel, [hidden, heads * head_width]), tf.reshape(bias, [-1]))
+    def _project(self, states: tf.Tensor) -> Sequence[tf.Tensor]:
+        """Queries, keys and values per head: each `[batch, heads, seq, head_width]`."""
+        weights = self.hub_weights
+        kernels = [weights[f"self_attention/{name}/kernel"] for name in _PROJECTIONS]
+        biases = [weights[f"self_attention/{name}/bias"] for name in _PROJECTIONS]
+        hidden, heads, head_width = kernels[0].shape
+        kernels = [tf.reshape(kernel, [hidden, heads * head_width]) for kernel in kernels]
+        biases = [tf.reshape(bias, [heads * head_width]) for bias in biases]
+        if self._joined:
+            flat = dense(states, tf.concat(kernels, 1), tf.concat(biases, 0))
+        else:
+            flat = tf.concat([dense(states, *each) for each in zip(kernels, biases, strict=True)], -1)
         shape = tf.shape(states)
-        return tf.transpose(tf.reshape(flat, [shape[0], shape[1], heads, head_width]), [0, 2, 1, 3])
+        return tf.unstack(tf.transpose(tf.reshape(flat, [shape[0], shape[1], 3, heads, head_width]), [2, 0, 3, 1, 4]))
 
     def _dense(self, x: tf.Tensor, name: str) -> tf.Tensor:
         return dense(x, self.hub_weights[f"{name}/kernel"], self.hub_weights[f"{name}/bias"])
@@ -86,5 +96,5 @@ class TransformerBlock(keras.layers.Layer):
     def _norm(self, x: tf.Tensor, name: str) -> tf.Tensor:
         return layer_norm(x, self.hub_weights[f"{name}/gamma"], self.hub_weights[f"{name}/beta"], self.epsilon)
 
-    def _drop(self, x: tf.Tensor, training: bool) -> tf.Tensor:
-        return tf.nn.dropout(x, self._dropout) if training and self._dropout else x
+    def _drop(self, x: tf.Tensor, noise: Noise | None, place: str) -> tf.Tensor:
+        return noise.drop(x, self._dropout, f"block/{place}") if noise else x

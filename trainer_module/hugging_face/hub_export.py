@@ -91,8 +91,7 @@ def _input_specs() -> dict[str, tf.TensorSpec]:
 
 
 def _outputs(encoder: BertEncoder, inputs: dict[str, tf.Tensor], training: bool) -> dict[str, Any]:
-    word_ids, mask, type_ids = (inputs[name] for name in _INPUTS)
-    states = encoder.block_outputs(word_ids, mask, type_ids, training)
+    states = encoder.block_outputs(inputs, training)
     pooled = encoder.pool(states[-1])
     return {
         "pooled_output": pooled,

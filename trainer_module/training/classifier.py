@@ -1,13 +1,14 @@
 """A Hub encoder with a task head."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
 
 from trainer_module.encoder import Encoder
-from trainer_module.features import MASK
+from trainer_module.encoder.noise import Noise
+from trainer_module.features import MASK, POOLED, STATES
 
 
 class BertClassifier(keras.Model):
@@ -18,18 +19,26 @@ class BertClassifier(keras.Model):
         outputs: Number of classes, or 1 for regression.
         pooling: `pooled` (the Hub's pooled output), `cls` (the first token's state) or `mean` (of the tokens' states).
         dropout: Rate before the head.
-        seed: Of the head's initial weights.
+        seed: Of the head's initial weights, and of the dropout of each training step.
+
+    Attributes:
+        rows_per_step: Where batches differ in size: the size at which a batch's mean loss counts once. A smaller
+            batch counts less, so that each row weighs the same. None: each batch counts once.
     """
+
+    rows_per_step: float | None = None
 
     def __init__(self, encoder: Encoder, *, outputs: int, pooling: str, dropout: float, seed: int) -> None:
         super().__init__(name="bert_classifier")
         self.encoder = encoder
-        self.dropout = keras.layers.Dropout(dropout)
         self.head = keras.layers.Dense(
             outputs, kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02, seed=seed), name="head"
         )
         self._pooling = pooling
+        self._dropout = dropout
+        self._seed = seed
         self._held = frozenset[str]()
+        self._entry = 0
 
     def train_only(self, names: Collection[str]) -> None:
         """From now on only these of the encoder's trainable variables (Hub names) train, and the head.
@@ -46,31 +55,68 @@ class BertClassifier(keras.Model):
         held = {self.encoder.hub_variables[name].ref() for name in self._held}
         return [variable for variable in self.trainable_variables if variable.ref() not in held]
 
-    def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Logits `[batch, outputs]` float32 for a Hub encoder's three inputs, each `[batch, seq]` int32."""
-        pooled = self._pool(self.encoder(inputs, training=training), inputs[MASK])
-        return self.head(self.dropout(pooled, training=training))
+    def enter_after(self, parts: int) -> None:
+        """From now on inputs that hold `states` hold those after this many parts of the encoder.
+
+        What was traced before keeps what held then.
+        """
+        self._entry = parts
+
+    def states_after(self, inputs: Mapping[str, tf.Tensor], parts: int) -> tf.Tensor:
+        """The encoder's states after its first `parts`, without dropout: `[batch, seq, hidden]`."""
+        return self.encoder.run_parts(inputs, self._first(inputs), parts)[-1]
+
+    def pooled(self, inputs: Mapping[str, tf.Tensor], noise: Noise | None = None) -> tf.Tensor:
+        """What the head reads, `[batch, hidden]` float32."""
+        if POOLED in inputs:
+            return inputs[POOLED]
+        return self._pool(self.encoder.outputs(inputs, noise, self._first(inputs)), inputs[MASK])
+
+    def logits(self, inputs: Mapping[str, tf.Tensor], noise: Noise | None = None) -> tf.Tensor:
+        """Logits `[batch, outputs]` float32.
+
+        Args:
+            inputs: A Hub encoder's three, each `[batch, seq]` int32; or `input_mask` and `states` `[batch, seq, hidden]`
+                (see `enter_after`); or `pooled` `[batch, hidden]`.
+            noise: For dropout, which only training has.
+        """
+        pooled = self.pooled(inputs, noise)
+        return self.head(noise.drop(pooled, self._dropout, "head") if noise else pooled)
+
+    def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """As `logits`; in training with dropout that differs from call to call."""
+        return self.logits(inputs, Noise.fresh() if training else None)
 
     # AutoGraph would rewrite all of Keras on the way down, which takes longer than many a fine-tuning; nothing here
     # needs it. (It leaves out the package `keras` by itself, but not `tf_keras`.)
     @tf.autograph.experimental.do_not_convert
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step of `training_variables`, without AutoGraph."""
-        inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+        inputs, labels = data
         variables = self.training_variables
+        noise = Noise(tf.stack([self._seed, tf.cast(self.optimizer.iterations, tf.int32)]))
         # The tape of `keras.Model` watches every variable that trains at some time, and so would compute gradients
         # down to the lowest of them.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            outputs = self(inputs, training=True)
-            loss = self.compute_loss(inputs, labels, outputs, weights)
-        self.optimizer.minimize(loss, variables, tape=tape)
-        return self.compute_metrics(inputs, labels, outputs, weights)
+            outputs = self.logits(inputs, noise)
+            loss = self.compute_loss(inputs, labels, outputs)
+            weighted = loss
+            if self.rows_per_step is not None:
+                weighted = loss * (tf.cast(tf.shape(labels)[0], tf.float32) / self.rows_per_step)
+        self.optimizer.minimize(weighted, variables, tape=tape)
+        return self.compute_metrics(inputs, labels, outputs, None)
 
     @tf.autograph.experimental.do_not_convert
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One batch of evaluation, without AutoGraph."""
-        return super().test_step(data)
+        inputs, labels = data
+        outputs = self.logits(inputs)
+        self.compute_loss(inputs, labels, outputs)
+        return self.compute_metrics(inputs, labels, outputs, None)
+
+    def _first(self, inputs: Mapping[str, tf.Tensor]) -> int:
+        return self._entry if STATES in inputs else 0
 
     def _pool(self, outputs: dict[str, tf.Tensor], mask: tf.Tensor) -> tf.Tensor:
         if self._pooling == "pooled":

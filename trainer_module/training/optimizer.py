@@ -1,6 +1,6 @@
 """AdamW with a warm-up and a linear decay, as BERT is fine-tuned, for variables that don't all start together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +63,7 @@ class CourseAdamW(keras.optimizers.AdamW):
     """AdamW (Loshchilov & Hutter 2019) in which each variable has its own start and learning rate.
 
     A variable that starts late learns as if training began with its start: its warm-up, and Adam's correction of
-    the means' bias, count from there. With the default course it is plain AdamW, bit by bit.
+    the means' bias, count from there. With the default course it is plain AdamW.
 
     Args:
         schedule: The learning rate of a variable with the default course.
@@ -75,29 +75,37 @@ class CourseAdamW(keras.optimizers.AdamW):
         super().__init__(schedule, **kwargs)
         self._course_of = course_of
 
-    def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, tf.Variable]], **kwargs: Any) -> tf.Tensor:
+        """As `keras.optimizers.Optimizer` has it, with an embedding table's gradient as a whole.
+
+        Clipping would count a row that occurs twice in a batch as two, and not as their sum.
+        """
+        return super().apply_gradients([(_dense(gradient), each) for gradient, each in grads_and_vars], **kwargs)
+
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
         """Decays and updates one variable, and its two slots."""
         course = self._course_of(variable)
         rate = tf.cast(self._rate(course), variable.dtype)
         if self._use_weight_decay(variable):
-            variable.assign_sub(variable * tf.cast(self.weight_decay, variable.dtype) * rate)
+            variable.assign(variable * (1.0 - self.weight_decay * rate))
         # Both means start at zero, and dividing them by 1 - beta^steps makes up for that. Were the steps counted from
         # the beginning of training, then a variable that starts late would get next to no correction. Its mean of
         # squares, under the fraction line, needs most of it: its first updates would be three to six times too large.
         steps = tf.cast(self.iterations + (1 - course.start_step), variable.dtype)
-        mean_bias = 1 - tf.pow(tf.cast(self.beta_1, variable.dtype), steps)
-        square_bias = 1 - tf.pow(tf.cast(self.beta_2, variable.dtype), steps)
         mean, square = self._slots(variable)
-        if isinstance(gradient, tf.IndexedSlices):
-            mean.assign_add(-mean * (1 - self.beta_1))
-            mean.scatter_add(tf.IndexedSlices(gradient.values * (1 - self.beta_1), gradient.indices))
-            square.assign_add(-square * (1 - self.beta_2))
-            square.scatter_add(tf.IndexedSlices(tf.square(gradient.values) * (1 - self.beta_2), gradient.indices))
-        else:
-            mean.assign_add((gradient - mean) * (1 - self.beta_1))
-            square.assign_add((tf.square(gradient) - square) * (1 - self.beta_2))
-        alpha = rate * tf.sqrt(square_bias) / mean_bias
-        variable.assign_sub((mean * alpha) / (tf.sqrt(square) + self.epsilon))
+        # One pass over all four, where the same in single operations makes a dozen.
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=mean.handle,
+            v=square.handle,
+            beta1_power=tf.pow(tf.cast(self.beta_1, variable.dtype), steps),
+            beta2_power=tf.pow(tf.cast(self.beta_2, variable.dtype), steps),
+            lr=rate,
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
 
     def _apply_weight_decay(self, variables: Any) -> None:
         """Nothing: `update_step` decays, because it knows the variable's rate."""
@@ -112,6 +120,12 @@ class CourseAdamW(keras.optimizers.AdamW):
     def _slots(self, variable: tf.Variable) -> tuple[tf.Variable, tf.Variable]:
         index = self._index_dict[self._var_key(variable)]
         return self._momentums[index], self._velocities[index]
+
+
+def _dense(gradient: Any) -> Any:
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, gradient.dense_shape[0])
 
 
 def make_optimizer(
