@@ -122,7 +122,9 @@ class BertEncoder(keras.layers.Layer):
         """A Hub encoder's outputs for its three inputs; see `Encoder`."""
         return self.outputs(inputs, Noise.fresh() if training else None)
 
-    def outputs(self, inputs: Mapping[str, tf.Tensor], noise: Noise | None = None, first: int = 0) -> dict[str, tf.Tensor]:
+    def outputs(
+        self, inputs: Mapping[str, tf.Tensor], noise: Noise | None = None, first: int = 0
+    ) -> dict[str, tf.Tensor]:
         """See `Encoder.outputs`."""
         states = self.run_parts(inputs, first, self.parts, noise)[-1] if first < self.parts else inputs[STATES]
         states = tf.cast(states, tf.float32)

@@ -64,7 +64,9 @@ class HubLayerEncoder(keras.layers.Layer):
         if dtype != tf.float32:
             _log.warning("train.compute_dtype: this encoder's own program computes in float32, whatever is set")
 
-    def outputs(self, inputs: Mapping[str, tf.Tensor], noise: Noise | None = None, first: int = 0) -> dict[str, tf.Tensor]:
+    def outputs(
+        self, inputs: Mapping[str, tf.Tensor], noise: Noise | None = None, first: int = 0
+    ) -> dict[str, tf.Tensor]:
         """See `Encoder.outputs`; the program draws its own random numbers."""
         assert first == 0
         return call_hub_encoder(self.layer, self._interface, inputs, training=noise is not None and self._dropout)

@@ -1,16 +1,19 @@
 """Batches of rows of similar length: little padding, still shuffled, every row once an epoch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from trainer_module.training.rows import Batch, Rows
+from trainer_module.training.row_source import RowSource
+from trainer_module.training.rows import Batch
 
 _POOL = 32  # batches sorted by length together; larger pads less and shuffles less
 
 
-def epoch_batches(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
+def epoch_batches(
+    lengths: np.ndarray, batch_size: int, seed: int, epoch: int, tokens_per_batch: int | None = None
+) -> list[np.ndarray]:
     """Which rows form each batch of an epoch.
 
     The rows are shuffled, cut into pools, sorted by length inside each pool, cut into batches, and the batches
@@ -21,47 +24,84 @@ def epoch_batches(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -
         batch_size: Rows per batch; the epoch's last rows may form one smaller batch.
         seed: Of the run.
         epoch: Zero-based.
+        tokens_per_batch: Instead of `batch_size`: as many rows as fit when all are padded to the longest; a row
+            that is longer than that is alone.
 
     Returns:
         Row indices, one array a batch; every row is in exactly one.
     """
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(lengths))
+    if tokens_per_batch is not None:
+        batch_size = max(1, int(tokens_per_batch / max(1.0, float(np.mean(lengths)))))
     batches: list[np.ndarray] = []
     for start in range(0, len(order), batch_size * _POOL):
         pool = order[start : start + batch_size * _POOL]
         pool = pool[np.argsort(lengths[pool], kind="stable")]
-        batches.extend(pool[first : first + batch_size] for first in range(0, len(pool), batch_size))
+        if tokens_per_batch is not None:
+            batches.extend(_within_budget(pool, lengths[pool], tokens_per_batch))
+        else:
+            batches.extend(pool[first : first + batch_size] for first in range(0, len(pool), batch_size))
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
-def training_dataset(rows: Rows, batch_size: int, seed: int, epochs: int) -> tf.data.Dataset:
-    """All epochs' batches, one epoch after the other: a Hub encoder's inputs and labels, padded per batch."""
+def _within_budget(rows: np.ndarray, lengths: np.ndarray, tokens: int) -> Iterator[np.ndarray]:
+    """Cuts rows, sorted by length, longest first, so that the short ones fill what is left."""
+    end = len(rows)
+    while end:
+        first = max(0, end - max(1, tokens // int(lengths[end - 1])))
+        yield rows[first:end]
+        end = first
+
+
+def with_count(batches: list[np.ndarray], count: int) -> list[np.ndarray]:
+    """As many batches as asked for, which are as many or more: the largest are cut in two."""
+    batches = list(batches)
+    while len(batches) < count:
+        largest = max(range(len(batches)), key=lambda index: len(batches[index]))
+        half = len(batches[largest]) // 2
+        batches[largest : largest + 1] = [batches[largest][:half], batches[largest][half:]]
+    return batches
+
+
+def training_dataset(source: RowSource, epochs: Callable[[], Iterator[list[np.ndarray]]]) -> tf.data.Dataset:
+    """The batches of several epochs, one epoch after the other: the classifier's inputs and labels.
+
+    Args:
+        epochs: Gives each epoch's batches.
+    """
 
     def batches() -> Iterator[Batch]:
-        for epoch in range(epochs):
-            for indices in epoch_batches(rows.lengths, batch_size, seed, epoch):
-                yield rows.batch(indices)
+        for epoch in epochs():
+            for indices in epoch:
+                yield source.batch(indices)
 
-    return _dataset(batches, rows)
+    return _dataset(batches, source)
 
 
-def evaluation_dataset(rows: Rows, batch_size: int) -> tf.data.Dataset:
+def evaluation_dataset(source: RowSource, batch_size: int) -> tf.data.Dataset:
     """Every row once, shortest first."""
 
     def batches() -> Iterator[Batch]:
-        order = np.argsort(rows.lengths, kind="stable")
+        order = np.argsort(source.lengths, kind="stable")
         for first in range(0, len(order), batch_size):
-            yield rows.batch(order[first : first + batch_size])
+            yield source.batch(order[first : first + batch_size])
 
-    return _dataset(batches, rows)
+    return _dataset(batches, source)
 
 
-def _dataset(batches: object, rows: Rows) -> tf.data.Dataset:
-    inputs, labels = rows.batch(np.array([0]))
-    # Open dimensions: one trace of the training step serves all lengths.
-    signature = (
-        {name: tf.TensorSpec([None, None], tf.int32) for name in inputs},
-        tf.TensorSpec([None], tf.as_dtype(labels.dtype)),
-    )
+def input_specs(source: RowSource) -> dict[str, tf.TensorSpec]:
+    """The inputs of a batch of any size and length: one trace of a function serves them all."""
+    inputs, _ = source.batch(np.array([0]))
+    # Rows and tokens vary in number; vectors have a fixed width.
+    widths = {name: [] if each.dtype.kind == "i" else [each.shape[-1]] for name, each in inputs.items()}
+    return {
+        name: tf.TensorSpec([None] * (each.ndim - len(widths[name])) + widths[name], tf.as_dtype(each.dtype))
+        for name, each in inputs.items()
+    }
+
+
+def _dataset(batches: Callable[[], Iterator[Batch]], source: RowSource) -> tf.data.Dataset:
+    _, labels = source.batch(np.array([0]))
+    signature = (input_specs(source), tf.TensorSpec([None], tf.as_dtype(labels.dtype)))
     return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)

@@ -22,6 +22,7 @@ class BertClassifier(keras.Model):
         seed: Of the head's initial weights, and of the dropout of each training step.
 
     Attributes:
+        pooling: As given.
         rows_per_step: Where batches differ in size: the size at which a batch's mean loss counts once. A smaller
             batch counts less, so that each row weighs the same. None: each batch counts once.
     """
@@ -34,7 +35,7 @@ class BertClassifier(keras.Model):
         self.head = keras.layers.Dense(
             outputs, kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02, seed=seed), name="head"
         )
-        self._pooling = pooling
+        self.pooling = pooling
         self._dropout = dropout
         self._seed = seed
         self._held = frozenset[str]()
@@ -76,8 +77,8 @@ class BertClassifier(keras.Model):
         """Logits `[batch, outputs]` float32.
 
         Args:
-            inputs: A Hub encoder's three, each `[batch, seq]` int32; or `input_mask` and `states` `[batch, seq, hidden]`
-                (see `enter_after`); or `pooled` `[batch, hidden]`.
+            inputs: A Hub encoder's three, each `[batch, seq]` int32; or `input_mask` and `states`
+                `[batch, seq, hidden]` (see `enter_after`); or `pooled` `[batch, hidden]`.
             noise: For dropout, which only training has.
         """
         pooled = self.pooled(inputs, noise)
@@ -119,10 +120,10 @@ class BertClassifier(keras.Model):
         return self._entry if STATES in inputs else 0
 
     def _pool(self, outputs: dict[str, tf.Tensor], mask: tf.Tensor) -> tf.Tensor:
-        if self._pooling == "pooled":
+        if self.pooling == "pooled":
             return outputs["pooled_output"]
         states = outputs["sequence_output"]
-        if self._pooling == "cls":
+        if self.pooling == "cls":
             return states[:, 0, :]
         weights = tf.cast(mask, states.dtype)[:, :, tf.newaxis]
         return tf.reduce_sum(states * weights, axis=1) / tf.reduce_sum(weights, axis=1)

@@ -2,20 +2,24 @@
 
 import math
 from collections.abc import Mapping
+from functools import partial
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
 from trainer_module.errors import UserError
 from trainer_module.freezing.freeze_plan import FreezePlan
 from trainer_module.freezing.rule_resolution import refuse_thawing_after_training
+from trainer_module.prefix_cache.prefix_cache import PrefixCache, Split
 from trainer_module.settings import BertSettings
 from trainer_module.training.batches import evaluation_dataset, training_dataset
 from trainer_module.training.classifier import BertClassifier
 from trainer_module.training.optimizer import make_optimizer
 from trainer_module.training.progress import LogProgress
 from trainer_module.training.rows import Rows
-from trainer_module.training.unfreezing import UnfreezeOnSchedule, courses
+from trainer_module.training.schedule import Schedule
+from trainer_module.training.unfreezing import begin_stage, courses
 
 
 def train(
@@ -44,26 +48,41 @@ def train(
     if not len(train_rows) or not len(eval_rows):
         raise UserError("data: no rows to train or to evaluate on; both splits need at least one")
     _refuse_unknown_labels({"train": train_rows, "eval": eval_rows})
-    steps_per_epoch = math.ceil(len(train_rows) / settings.batch_size)
-    total_steps = settings.steps or settings.epochs * steps_per_epoch
-    epochs = math.ceil(total_steps / steps_per_epoch)
+    schedule = Schedule(settings, train_rows.lengths)
     refuse_thawing_after_training(
         plan.rules,
-        epochs,
-        f" (train.steps is {settings.steps}, an epoch has {steps_per_epoch})" if settings.steps else "",
+        schedule.epochs,
+        f" (train.steps is {settings.steps}, an epoch has {schedule.steps_per_epoch})" if settings.steps else "",
     )
-    optimizer = make_optimizer(settings, total_steps, courses(plan, classifier, steps_per_epoch))
+    classifier.encoder.compute_in(tf.as_dtype(settings.compute_dtype))
+    classifier.rows_per_step = schedule.rows_per_step
+    optimizer = make_optimizer(settings, schedule.total_steps, courses(plan, classifier, schedule.steps_per_epoch))
     classifier.compile(optimizer, *_loss_and_metrics(settings))
-    evaluation = evaluation_dataset(eval_rows, settings.batch_size)
-    _create_variables(classifier, evaluation)
-    history = classifier.fit(
-        training_dataset(train_rows, settings.batch_size, settings.seed, epochs),
-        epochs=epochs,
-        steps_per_epoch=steps_per_epoch,
-        validation_data=evaluation,
-        callbacks=_callbacks(settings, plan, total_steps, log_dir),
-        verbose=0,
-    )
+    history = keras.callbacks.History()
+    callbacks = [*_callbacks(settings, plan, schedule.total_steps, log_dir), history]
+    stages = schedule.stages(plan)
+    splits = [
+        Split("train", train_rows, schedule.visited, schedule.epochs),
+        Split("eval", eval_rows, np.arange(len(eval_rows)), schedule.epochs),
+    ]
+    with PrefixCache(classifier, settings, plan, splits, stages) as cache:
+        for stage in stages:
+            begin_stage(stage, classifier, plan)
+            train_source, eval_source = cache.sources(stage)
+            _make_functions(classifier, evaluation_dataset(eval_source, settings.batch_size))
+            classifier.fit(
+                training_dataset(train_source, partial(schedule.epochs_of, stage)),
+                initial_epoch=stage.first,
+                epochs=stage.end,
+                steps_per_epoch=schedule.steps_per_epoch,
+                validation_data=evaluation_dataset(eval_source, settings.batch_size),
+                callbacks=callbacks,
+                verbose=0,
+            )
+            if classifier.stop_training:
+                break
+    # Nothing outside of training has a use for other inputs or another dtype than the Hub's.
+    classifier.encoder.compute_in(tf.float32)
     if not math.isfinite(history.history["loss"][-1]):
         raise UserError(
             f"train.learning_rate: the loss became {history.history['loss'][-1]} with {settings.learning_rate:g}; "
@@ -84,8 +103,14 @@ def _refuse_unknown_labels(splits: Mapping[str, Rows]) -> None:
         raise UserError(problems)
 
 
-def _create_variables(classifier: BertClassifier, evaluation: tf.data.Dataset) -> None:
-    """Creates the head's, the metrics' and the optimizer's variables, or TensorFlow traces the training step twice."""
+def _make_functions(classifier: BertClassifier, evaluation: tf.data.Dataset) -> None:
+    """Makes the functions of a stage anew: what trains, and what the inputs are, is fixed when they are traced.
+
+    Also creates the head's, the metrics' and the optimizer's variables, or TensorFlow would trace the training step
+    twice.
+    """
+    classifier.make_train_function(force=True)
+    classifier.make_test_function(force=True)
     classifier.evaluate(evaluation, steps=1, verbose=0)
     classifier.optimizer.build(classifier.trainable_variables)
 
@@ -100,7 +125,6 @@ def _callbacks(
     settings: BertSettings, plan: FreezePlan, total_steps: int, log_dir: str
 ) -> list[keras.callbacks.Callback]:
     callbacks: list[keras.callbacks.Callback] = [
-        UnfreezeOnSchedule(plan),
         keras.callbacks.TensorBoard(log_dir, write_graph=False, profile_batch=0),
         keras.callbacks.TerminateOnNaN(),
         LogProgress(total_steps),

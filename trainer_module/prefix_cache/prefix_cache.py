@@ -1,0 +1,234 @@
+"""Computes the frozen prefix once per example and keeps what comes out between epochs, or between runs."""
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+from trainer_module.freezing.freeze_plan import FreezePlan
+from trainer_module.prefix_cache.activation_store import ActivationStore
+from trainer_module.prefix_cache.cached_rows import STORED_DTYPES, CachedRows
+from trainer_module.prefix_cache.digests import prefix_digest, row_keys
+from trainer_module.prefix_cache.disk_store import DiskStore
+from trainer_module.prefix_cache.encode import PrefixFunction
+from trainer_module.prefix_cache.inventory import describe
+from trainer_module.prefix_cache.memory_store import MemoryStore
+from trainer_module.prefix_cache.prefix import Kept, Prefix, part_names, prefix_in
+from trainer_module.prefix_cache.scratch_folder import ScratchFolder
+from trainer_module.prefix_cache.segments import StoreFull
+from trainer_module.settings import BertSettings
+from trainer_module.training.classifier import BertClassifier
+from trainer_module.training.row_source import RowSource
+from trainer_module.training.rows import Rows
+from trainer_module.training.schedule import Stage
+
+_log = logging.getLogger("permafrost.prefix_cache")
+
+Form = Literal["memory", "disk", "off"]
+
+
+class Split:
+    """Rows of which some are visited, some number of times.
+
+    Args:
+        name: For messages.
+        rows: All of them.
+        visited: Positions of those that training or evaluation reads.
+        visits: Times that each is read.
+    """
+
+    def __init__(self, name: str, rows: Rows, visited: np.ndarray, visits: int) -> None:
+        self.name = name
+        self.rows = rows
+        self.visited = visited
+        self.visits = visits
+
+
+class PrefixCache:
+    """What training reads in each stage: rows from behind the prefix where that pays, else token ids.
+
+    The prefix of the last stage trains in no stage, so its output is computed once and serves all stages. A stage in
+    which more is frozen has a longer prefix; its output is computed from the stored one when the stage begins.
+
+    Args:
+        classifier: Its encoder is that of `plan`.
+        settings: What is cached, and where.
+        plan: What trains when.
+        splits: Such as the training and the evaluation rows.
+        stages: Of the training, in order.
+    """
+
+    def __init__(
+        self,
+        classifier: BertClassifier,
+        settings: BertSettings,
+        plan: FreezePlan,
+        splits: Sequence[Split],
+        stages: Sequence[Stage],
+    ) -> None:
+        self._classifier = classifier
+        self._settings = settings
+        self._plan = plan
+        self._splits = splits
+        self._base = prefix_in(stages[-1].first, plan, classifier)
+        self._stages = {stage: self._longer_prefix(stage) for stage in stages}
+        self._forms = self._choose()
+        self._base_sources: list[RowSource] | None = None
+        self._whole_training = ExitStack()
+        self._this_stage = ExitStack()
+
+    def __enter__(self) -> "PrefixCache":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._this_stage.close()
+        self._whole_training.close()
+
+    def sources(self, stage: Stage) -> list[RowSource]:
+        """What to read in a stage, one source per split; computes what isn't stored yet.
+
+        The classifier is set to be entered where the sources come from.
+        """
+        self._this_stage.close()
+        if self._base_sources is None:
+            rows: list[RowSource] = [split.rows for split in self._splits]
+            self._base_sources = self._encode(self._base, rows, 0, self._whole_training)
+        base_parts = self._base.parts if self._base else 0
+        longer = self._stages[stage]
+        if longer is None:
+            self._classifier.enter_after(base_parts)
+            return self._base_sources
+        sources = self._encode(longer, self._base_sources, base_parts, self._this_stage)
+        self._classifier.enter_after(longer.parts)
+        return sources
+
+    def _longer_prefix(self, stage: Stage) -> Prefix | None:
+        """The stage's own prefix, where computing it saves anything against that of all stages."""
+        own = prefix_in(stage.first, self._plan, self._classifier)
+        # Its first epoch costs the same either way.
+        return own if own != self._base and stage.epochs > 1 else None
+
+    def _encode(
+        self, prefix: Prefix | None, sources: Sequence[RowSource], entry: int, until: ExitStack
+    ) -> list[RowSource]:
+        """The sources from behind the prefix, for the splits that are cached."""
+        encoded = list(sources)
+        cached = [index for index, form in enumerate(self._forms) if form != "off"]
+        if prefix is None or not cached:
+            return encoded
+        self._classifier.enter_after(entry)
+        function = PrefixFunction(self._classifier, prefix, sources[cached[0]])
+        directory = None
+        if "disk" in self._forms or self._settings.prefix_cache_dir:
+            directory = self._directory(prefix, function.dtype, until)
+        for index in cached:
+            split = self._splits[index]
+            try:
+                store = self._fill(split, self._forms[index], prefix, function, sources[index], directory, until)
+            except StoreFull as error:
+                _log.warning("the prefix of the %s rows is computed in every epoch: %s", split.name, error)
+            else:
+                encoded[index] = CachedRows(split.rows, store, prefix.kept, function.dtype)
+        return encoded
+
+    def _fill(
+        self,
+        split: Split,
+        form: Form,
+        prefix: Prefix,
+        function: PrefixFunction,
+        source: RowSource,
+        directory: str | None,
+        until: ExitStack,
+    ) -> ActivationStore:
+        """A store with all visited rows of a split."""
+        dtype = STORED_DTYPES[function.dtype]
+        stores: list[ActivationStore] = []
+        if directory is not None:
+            stores.append(DiskStore(directory, row_keys(split.rows), split.visited, function.width, dtype))
+            until.callback(stores[-1].close)
+        vectors = function.vectors(split.rows.lengths)
+        if form == "memory":
+            stores.append(MemoryStore(vectors, split.visited, function.width, dtype))
+            until.callback(stores[-1].close)
+        missing = split.visited[~stores[0].has(split.visited)]
+        _log.info(
+            "%s: %d of %d %s rows computed, the others found",
+            prefix,
+            len(missing),
+            len(split.visited),
+            split.name,
+        )
+        function.encode(source, missing, stores[0].put)
+        stores[0].finish()
+        if len(stores) > 1:
+            _copy(stores[0], stores[1], split.visited, vectors)
+        return stores[-1]
+
+    def _directory(self, prefix: Prefix, dtype: tf.DType, until: ExitStack) -> str:
+        digest = prefix_digest(self._classifier, prefix, dtype, self._settings, self._plan)
+        kept = self._settings.prefix_cache_dir
+        directory = os.path.join(kept, digest) if kept else str(until.enter_context(ScratchFolder(digest)).path)
+        describe(
+            directory,
+            {
+                "hub": self._plan.model.hub,
+                "parts": part_names(prefix, self._plan),
+                "dtype": dtype.name,
+                "max_tokens": self._settings.max_tokens,
+            },
+        )
+        return directory
+
+    def _choose(self) -> list[Form]:
+        """Where each split's activations go."""
+        setting = self._settings.prefix_cache
+        if setting == "off" or (self._base is None and not any(self._stages.values())):
+            return ["off"] * len(self._splits)
+        if setting != "auto":
+            return [setting] * len(self._splits)
+        # A row that is read once would be stored for nothing, unless a later run finds it.
+        wanted = [split.visits > 1 or bool(self._settings.prefix_cache_dir) for split in self._splits]
+        size = sum(self._bytes(split) for split, want in zip(self._splits, wanted, strict=True) if want)
+        form, why = self._place(size)
+        _log.info("prefix cache: %.0f MiB %s", size / 2**20, why)
+        return [form if want else "off" for want in wanted]
+
+    def _place(self, size: int) -> tuple[Form, str]:
+        settings = self._settings
+        if settings.prefix_cache_dir:
+            return "disk", f"in {settings.prefix_cache_dir}, for later runs too"
+        if size <= settings.prefix_cache_mb * 2**20:
+            return "memory", "in memory"
+        free = shutil.disk_usage(tempfile.gettempdir()).free
+        if size < 0.9 * free:
+            return "disk", f"on disk (train.prefix_cache_mb is {settings.prefix_cache_mb})"
+        return "off", f"would fit neither memory nor disk ({free / 2**20:.0f} MiB free): computed in every epoch"
+
+    def _bytes(self, split: Split) -> int:
+        """Of the stored activations when they take most room."""
+        base = self._size(self._base, split)
+        return base + max(self._size(longer, split) for longer in self._stages.values())
+
+    def _size(self, prefix: Prefix | None, split: Split) -> int:
+        if prefix is None:
+            return 0
+        vectors = int(split.rows.lengths[split.visited].sum()) if prefix.kept is Kept.STATES else len(split.visited)
+        width = 2 if self._settings.compute_dtype == "bfloat16" and prefix.kept is not Kept.POOLED else 4
+        return vectors * self._plan.model.hidden * width
+
+
+def _copy(source: ActivationStore, target: ActivationStore, positions: np.ndarray, lengths: np.ndarray) -> None:
+    for part in np.array_split(positions, max(1, len(positions) // 256)):
+        if len(part):
+            values = source.gather(part, int(lengths[part].max()))
+            target.put(part, lengths[part], values[np.arange(values.shape[1]) < lengths[part][:, None]])
