@@ -87,7 +87,12 @@ class BertEncoder(keras.layers.Layer):
         return 1 + len(self.blocks)
 
     def run_parts(
-        self, inputs: Mapping[str, tf.Tensor], first: int, last: int, noise: Noise | None = None
+        self,
+        inputs: Mapping[str, tf.Tensor],
+        first: int,
+        last: int,
+        noise: Noise | None = None,
+        first_only: bool = False,
     ) -> list[tf.Tensor]:
         """The outputs of some of its parts, one per layer.
 
@@ -97,9 +102,10 @@ class BertEncoder(keras.layers.Layer):
             first: Zero-based index of the first part to run.
             last: Index after the last.
             noise: Of the step; none: no dropout.
+            first_only: Whether only the first token's state is needed of the last layer.
 
         Returns:
-            `[batch, seq, hidden]` each.
+            `[batch, seq, hidden]` each; the last one `[batch, 1, hidden]` if `first_only`.
         """
         outputs = []
         if first == 0:
@@ -110,7 +116,8 @@ class BertEncoder(keras.layers.Layer):
         mask = (1.0 - tf.cast(inputs[MASK], tf.float32)[:, tf.newaxis, tf.newaxis, :]) * _MASKED
         blocks = self.blocks[max(first - 1, 0) : last - 1] * self._repeats
         for layer, block in enumerate(blocks, start=max(first - 1, 0)):
-            states = block(states, mask, noise, layer=layer)
+            is_last = layer == max(first - 1, 0) + len(blocks) - 1
+            states = block(states, mask, noise, layer=layer, first_only=first_only and is_last)
             outputs.append(states)
         return outputs
 
@@ -123,10 +130,17 @@ class BertEncoder(keras.layers.Layer):
         return self.outputs(inputs, Noise.fresh() if training else None)
 
     def outputs(
-        self, inputs: Mapping[str, tf.Tensor], noise: Noise | None = None, first: int = 0
+        self,
+        inputs: Mapping[str, tf.Tensor],
+        noise: Noise | None = None,
+        first: int = 0,
+        first_only: bool = False,
     ) -> dict[str, tf.Tensor]:
         """See `Encoder.outputs`."""
-        states = self.run_parts(inputs, first, self.parts, noise)[-1] if first < self.parts else inputs[STATES]
+        if first < self.parts:
+            states = self.run_parts(inputs, first, self.parts, noise, first_only)[-1]
+        else:
+            states = inputs[STATES]
         states = tf.cast(states, tf.float32)
         return {"sequence_output": states, "pooled_output": self.pool(states)}
 

@@ -29,7 +29,12 @@ class Encoder(Protocol):
         ...
 
     def run_parts(
-        self, inputs: Mapping[str, tf.Tensor], first: int, last: int, noise: Noise | None = None
+        self,
+        inputs: Mapping[str, tf.Tensor],
+        first: int,
+        last: int,
+        noise: Noise | None = None,
+        first_only: bool = False,
     ) -> list[tf.Tensor]:
         """The outputs of parts `first` to `last` - 1, `[batch, seq, hidden]` each; see `BertEncoder.run_parts`."""
         ...
@@ -39,7 +44,11 @@ class Encoder(Protocol):
         ...
 
     def outputs(
-        self, inputs: Mapping[str, tf.Tensor], noise: Noise | None = None, first: int = 0
+        self,
+        inputs: Mapping[str, tf.Tensor],
+        noise: Noise | None = None,
+        first: int = 0,
+        first_only: bool = False,
     ) -> dict[str, tf.Tensor]:
         """What it puts out when the parts below `first` have been run already.
 
@@ -48,9 +57,12 @@ class Encoder(Protocol):
                 `[batch, seq]` int32; or, where `first` > 0, `input_mask` and `states` `[batch, seq, hidden]`.
             noise: For dropout, which only training has.
             first: How many parts not to run.
+            first_only: Whether only the first token's last state is needed, which the pooler reads. Nearly all of
+                the last block's work is then left out.
 
         Returns:
-            `sequence_output` `[batch, seq, hidden]` and `pooled_output` `[batch, hidden]`, float32.
+            `sequence_output` `[batch, seq, hidden]` (or `[batch, 1, hidden]` if `first_only`) and `pooled_output`
+            `[batch, hidden]`, float32.
         """
         ...
 

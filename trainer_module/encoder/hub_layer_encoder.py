@@ -54,7 +54,12 @@ class HubLayerEncoder(keras.layers.Layer):
     parts = 0
 
     def run_parts(
-        self, inputs: Mapping[str, tf.Tensor], first: int, last: int, noise: Noise | None = None
+        self,
+        inputs: Mapping[str, tf.Tensor],
+        first: int,
+        last: int,
+        noise: Noise | None = None,
+        first_only: bool = False,
     ) -> list[tf.Tensor]:
         """Never: the program has no parts."""
         raise NotImplementedError("a SavedModel's program runs as a whole only")
@@ -65,7 +70,11 @@ class HubLayerEncoder(keras.layers.Layer):
             _log.warning("train.compute_dtype: this encoder's own program computes in float32, whatever is set")
 
     def outputs(
-        self, inputs: Mapping[str, tf.Tensor], noise: Noise | None = None, first: int = 0
+        self,
+        inputs: Mapping[str, tf.Tensor],
+        noise: Noise | None = None,
+        first: int = 0,
+        first_only: bool = False,
     ) -> dict[str, tf.Tensor]:
         """See `Encoder.outputs`; the program draws its own random numbers."""
         assert first == 0

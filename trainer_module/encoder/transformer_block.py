@@ -9,8 +9,6 @@ from trainer_module.encoder.hub_weights import hub_name
 from trainer_module.encoder.math import Activation, dense, layer_norm
 from trainer_module.encoder.noise import Noise
 
-_PROJECTIONS = ("query", "key", "value")
-
 
 class TransformerBlock(keras.layers.Layer):
     """A post-norm transformer block (Vaswani et al. 2017; Devlin et al. 2019).
@@ -36,38 +34,49 @@ class TransformerBlock(keras.layers.Layer):
 
     def train_only(self, names: Collection[str]) -> None:
         """See `BertEncoder.train_only`."""
-        trains = {role for role, variable in self.hub_weights.items() if hub_name(variable) in names}
-        self._dropout = self._rate if trains else 0.0
-        kernels = {f"self_attention/{name}/kernel" for name in _PROJECTIONS}
-        # The gradient of three kernels in one product: all three or none, or it is computed for frozen ones too.
-        self._joined = trains >= kernels or trains.isdisjoint(kernels)
+        self._trains = {name for name in map(hub_name, self.hub_weights.values()) if name in names}
+        self._dropout = self._rate if self._trains else 0.0
 
-    def call(self, states: tf.Tensor, mask: tf.Tensor, noise: Noise | None = None, layer: int = 0) -> tf.Tensor:
+    def call(
+        self,
+        states: tf.Tensor,
+        mask: tf.Tensor,
+        noise: Noise | None = None,
+        layer: int = 0,
+        first_only: bool = False,
+    ) -> tf.Tensor:
         """
         Args:
             states: `[batch, seq, hidden]`; its dtype is that of all products.
             mask: `[batch, 1, 1, seq]`, what is added to attention scores: 0 for tokens, very negative for padding.
             noise: Of the step; none: no dropout.
             layer: Zero-based layer that it is applied as, where it is applied several times.
+            first_only: Whether only the first token's new state is needed.
 
         Returns:
-            As `states`.
+            As `states`; `[batch, 1, hidden]` if `first_only`.
         """
-        attended = self._drop(self._attend(states, mask, noise, layer), noise, f"{layer}/attended")
-        states = self._norm(states + attended, "self_attention_layer_norm")
+        attended = self._drop(self._attend(states, mask, noise, layer, first_only), noise, f"{layer}/attended")
+        states = self._norm((states[:, :1] if first_only else states) + attended, "self_attention_layer_norm")
         inner = self.activation(self._dense(states, "intermediate"))
         output = self._drop(self._dense(inner, "output"), noise, f"{layer}/output")
         return self._norm(states + output, "output_layer_norm")
 
-    def _attend(self, states: tf.Tensor, mask: tf.Tensor, noise: Noise | None, layer: int) -> tf.Tensor:
-        query, key, value = self._project(states)
+    def _attend(
+        self, states: tf.Tensor, mask: tf.Tensor, noise: Noise | None, layer: int, first_only: bool
+    ) -> tf.Tensor:
+        if first_only:
+            (query,) = self._project(states[:, :1], ["query"])
+            key, value = self._project(states, ["key", "value"])
+        else:
+            query, key, value = self._project(states, ["query", "key", "value"])
         query *= query.shape[-1] ** -0.5
         scores = tf.cast(tf.matmul(query, key, transpose_b=True), tf.float32) + mask
         shares = self._drop(tf.cast(tf.nn.softmax(scores), states.dtype), noise, f"{layer}/shares")
         context = tf.transpose(tf.matmul(shares, value), [0, 2, 1, 3])
         kernel = self.hub_weights["self_attention/attention_output/kernel"]
         heads, head_width, hidden = kernel.shape
-        shape = tf.shape(states)
+        shape = tf.shape(context)
         context = tf.reshape(context, [shape[0], shape[1], heads * head_width])
         return dense(
             context,
@@ -75,20 +84,22 @@ class TransformerBlock(keras.layers.Layer):
             self.hub_weights["self_attention/attention_output/bias"],
         )
 
-    def _project(self, states: tf.Tensor) -> Sequence[tf.Tensor]:
-        """Queries, keys and values per head: each `[batch, heads, seq, head_width]`."""
+    def _project(self, states: tf.Tensor, names: Sequence[str]) -> Sequence[tf.Tensor]:
+        """Queries, keys or values per head: each `[batch, heads, seq, head_width]`."""
         weights = self.hub_weights
-        kernels = [weights[f"self_attention/{name}/kernel"] for name in _PROJECTIONS]
-        biases = [weights[f"self_attention/{name}/bias"] for name in _PROJECTIONS]
+        kernels = [weights[f"self_attention/{name}/kernel"] for name in names]
+        biases = [weights[f"self_attention/{name}/bias"] for name in names]
         hidden, heads, head_width = kernels[0].shape
         kernels = [tf.reshape(kernel, [hidden, heads * head_width]) for kernel in kernels]
         biases = [tf.reshape(bias, [heads * head_width]) for bias in biases]
-        if self._joined:
+        # The gradient of joined kernels is one product: all train or none, or it is computed for frozen ones too.
+        if len({hub_name(weights[f"self_attention/{name}/kernel"]) in self._trains for name in names}) == 1:
             flat = dense(states, tf.concat(kernels, 1), tf.concat(biases, 0))
         else:
             flat = tf.concat([dense(states, *each) for each in zip(kernels, biases, strict=True)], -1)
         shape = tf.shape(states)
-        return tf.unstack(tf.transpose(tf.reshape(flat, [shape[0], shape[1], 3, heads, head_width]), [2, 0, 3, 1, 4]))
+        per_head = tf.reshape(flat, [shape[0], shape[1], len(names), heads, head_width])
+        return tf.unstack(tf.transpose(per_head, [2, 0, 3, 1, 4]))
 
     def _dense(self, x: tf.Tensor, name: str) -> tf.Tensor:
         return dense(x, self.hub_weights[f"{name}/kernel"], self.hub_weights[f"{name}/bias"])

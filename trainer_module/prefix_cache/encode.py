@@ -32,8 +32,7 @@ class PrefixFunction:
         def run(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
             if prefix.kept is Kept.POOLED:
                 return classifier.pooled(inputs)[:, tf.newaxis]
-            states = classifier.states_after(inputs, prefix.parts)
-            return states[:, :1] if prefix.kept is Kept.FIRST_STATE else states
+            return classifier.states_after(inputs, prefix.parts, first_only=prefix.kept is Kept.FIRST_STATE)
 
         self._kept = prefix.kept
         self._run = tf.function(run, autograph=False).get_concrete_function(input_specs(source))

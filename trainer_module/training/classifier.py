@@ -63,15 +63,16 @@ class BertClassifier(keras.Model):
         """
         self._entry = parts
 
-    def states_after(self, inputs: Mapping[str, tf.Tensor], parts: int) -> tf.Tensor:
-        """The encoder's states after its first `parts`, without dropout: `[batch, seq, hidden]`."""
-        return self.encoder.run_parts(inputs, self._first(inputs), parts)[-1]
+    def states_after(self, inputs: Mapping[str, tf.Tensor], parts: int, first_only: bool = False) -> tf.Tensor:
+        """The encoder's states after its first `parts`, without dropout: `[batch, seq or 1, hidden]`."""
+        return self.encoder.run_parts(inputs, self._first(inputs), parts, first_only=first_only)[-1]
 
     def pooled(self, inputs: Mapping[str, tf.Tensor], noise: Noise | None = None) -> tf.Tensor:
         """What the head reads, `[batch, hidden]` float32."""
         if POOLED in inputs:
             return inputs[POOLED]
-        return self._pool(self.encoder.outputs(inputs, noise, self._first(inputs)), inputs[MASK])
+        first_only = self.pooling != "mean"
+        return self._pool(self.encoder.outputs(inputs, noise, self._first(inputs), first_only), inputs[MASK])
 
     def logits(self, inputs: Mapping[str, tf.Tensor], noise: Noise | None = None) -> tf.Tensor:
         """Logits `[batch, outputs]` float32.
