@@ -1,0 +1,1 @@
+"""What a frozen prefix gives for each example: computed once, stored, and shared by runs."""
