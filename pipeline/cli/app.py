@@ -21,6 +21,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+cache = typer.Typer(
+    help="The prefix cache that train.prefix_cache_dir names: list it, and remove what wasn't used for long.",
+    no_args_is_help=True,
+)
+app.add_typer(cache, name="cache")
+
 REFUSED = 3
 USER_ERROR = 2
 FAILED = 1
@@ -30,6 +36,7 @@ Overrides = Annotated[
     list[str],
     typer.Option("--set", help="SECTION.KEY=VALUE in place of what the file says; the value is TOML. Repeatable."),
 ]
+CacheFolder = Annotated[str, typer.Argument(metavar="DIR", help="The folder that train.prefix_cache_dir names.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
 
 
@@ -124,6 +131,36 @@ def import_hf(
     from pipeline.cli.import_hf import import_command
 
     import_command(source, out, lower_case)
+
+
+@cache.command("ls")
+def cache_ls(directory: CacheFolder, as_json: AsJson = False) -> None:
+    """List the frozen prefixes whose activations are stored, with rows, size and last use.
+
+    Example: permafrost cache ls .cache/prefix
+    """
+    from pipeline.cli.cache import ls_command
+
+    ls_command(directory, as_json)
+
+
+@cache.command("prune")
+def cache_prune(
+    directory: CacheFolder,
+    older_than: Annotated[str | None, typer.Option(help="Remove what no run used for so long: 12h, 30d, 2w.")] = None,
+    max_size: Annotated[str | None, typer.Option(help="Remove until no more than this remains: 500MB, 10GB.")] = None,
+    prefix: Annotated[
+        str | None, typer.Option(metavar="DIGEST", help="Only of this prefix (a digest's beginning); alone: all of it.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> None:
+    """Remove stored activations, the least recently used first. Runs that use them meanwhile go on.
+
+    Example: permafrost cache prune .cache/prefix --older-than 30d --max-size 10GB
+    """
+    from pipeline.cli.cache import prune_command
+
+    prune_command(directory, older_than, max_size, prefix, dry_run)
 
 
 def _rules_in_order(arguments: list[str]) -> list[str]:

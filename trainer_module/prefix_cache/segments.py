@@ -199,7 +199,7 @@ class SegmentStore:
             return
         keys, lengths, pieces = np.concatenate(self._keys), np.concatenate(self._lengths), self._pieces
         self._forget_buffer()
-        if True:
+        if not self._full:
             try:
                 segment, values = write_segment(self._directory, keys, lengths, pieces)
             except OSError as error:
