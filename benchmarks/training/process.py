@@ -46,7 +46,7 @@ def run_module(python: Path, module: str, *arguments: str) -> str:
     Raises:
         ProcessFailed: Its exit code isn't 0.
     """
-    LOG.parent.mkdir(exist_ok=True)
+    LOG.parent.mkdir(parents=True, exist_ok=True)
     with open(LOG, "a", encoding="utf-8") as log:
         print(f"--- {module} {' '.join(arguments)}", file=log, flush=True)
         ended = subprocess.run(
