@@ -46,7 +46,8 @@ def main(
     except ProcessFailed as error:
         terminal.error(str(error))
         raise typer.Exit(1) from None
-    terminal.out.print(as_table(results))
+    # Whole numbers matter more than the terminal's width, which is 80 wherever there is none.
+    terminal.out.print(as_table(results), width=140, crop=False)
 
 
 def _measure(rows: int, file: Path, terminal: Terminal) -> Results:

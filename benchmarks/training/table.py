@@ -28,7 +28,7 @@ def as_table(results: Results) -> Table:
     """For a terminal; a line between amounts of freezing."""
     table = Table(title=f"Training on {results.train_rows} rows of SST-2, MiniLM-L6", caption=notes(results))
     for name in COLUMNS:
-        table.add_column(name, justify="left" if name in _TEXT_COLUMNS else "right")
+        table.add_column(name, justify="left" if name in _TEXT_COLUMNS else "right", no_wrap=True)
     for index, row in enumerate(results.rows):
         if index and _group(row) != _group(results.rows[index - 1]):
             table.add_section()
