@@ -47,7 +47,8 @@ def main(
         terminal.error(str(error))
         raise typer.Exit(1) from None
     # Whole numbers matter more than the terminal's width, which is 80 wherever there is none.
-    terminal.out.print(as_table(results), width=140, crop=False)
+    terminal.out.width = max(terminal.out.width, 140)
+    terminal.out.print(as_table(results))
 
 
 def _measure(rows: int, file: Path, terminal: Terminal) -> Results:
