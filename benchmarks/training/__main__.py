@@ -47,7 +47,7 @@ def main(
         terminal.error(str(error))
         raise typer.Exit(1) from None
     # Whole numbers matter more than the terminal's width, which is 80 wherever there is none.
-    terminal.out.width = max(terminal.out.width, 140)
+    terminal.out.width = max(terminal.out.width, 160)
     terminal.out.print(as_table(results))
 
 
