@@ -6,16 +6,17 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 CONFIG ?= configs/quickstart.toml# the pipeline that `make run` runs
-ARGS ?=#                           more arguments for `permafrost run` or pytest
+ARGS ?=#                           more arguments for `permafrost run` or pytest; which part `make bench` measures
 
 # TensorFlow and TFX are some ten thousand modules: compiling them for every process costs half a minute each.
 unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 SETUP := .venv/.permafrost-setup
+BENCH_SETUP := .tools/bench/.permafrost-setup
 QUICKSTART_MODEL := .cache/hub/minilm-l6
 
-.PHONY: help setup run test test-fast freeze-study lint format clean FORCE
+.PHONY: help setup run test test-fast freeze-study bench lint format clean FORCE
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS=$$'\t' read -r verb does; do printf '  make %-12s %s\n' "$$verb" "$$does"; done
@@ -34,6 +35,9 @@ test-fast: $(SETUP) ## Run the tests that don't run a whole pipeline
 freeze-study: $(SETUP) $(QUICKSTART_MODEL)/saved_model.pb ## Measure accuracy and seconds by how much is frozen, on real data (about an hour; goes on where it was stopped)
 	@$(BIN)/python -m benchmarks.freeze_study $(ARGS)
 
+bench: $(SETUP) $(BENCH_SETUP) $(QUICKSTART_MODEL)/saved_model.pb ## Measure speed and memory against the peers (ARGS=training for one part; alone on the machine)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
 lint: $(SETUP) ## Check style, format and types
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
@@ -49,6 +53,10 @@ clean: ## Remove the environment and all caches; runs/ and serving/ stay
 
 $(SETUP): pyproject.toml uv.lock .python-version tools/setup.sh
 	@tools/setup.sh
+
+# The peers of `make bench` have an environment of their own.
+$(BENCH_SETUP): pyproject.toml tools/bench_setup.sh
+	@tools/bench_setup.sh
 
 # Another Python was asked for than the one .venv was made with (which the stamp holds).
 python_wish := $(or $(PERMAFROST_PYTHON),$(UV_PYTHON))

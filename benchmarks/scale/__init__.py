@@ -1,0 +1,1 @@
+"""Seconds and memory of each component by the number of rows; `python -m benchmarks.scale` measures them."""
