@@ -37,7 +37,7 @@ class BertEncoder(keras.layers.Layer):
         epsilon: float = 1e-12,
         dropout: float = 0.1,
     ) -> None:
-        super().__init__(name="encoder")
+        super().__init__(name="encoder", autocast=False)
         self.embeddings = Embeddings(weights.of_block(EMBEDDINGS), dropout)
         names = [ENCODER] if layout.shared_blocks else [block_name(index) for index in range(layout.blocks)]
         self.blocks = [TransformerBlock(index, weights.of_block(name), dropout) for index, name in enumerate(names)]

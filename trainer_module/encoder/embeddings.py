@@ -27,7 +27,7 @@ class Embeddings(keras.layers.Layer):
     products: tf.DType = tf.float32
 
     def __init__(self, weights: dict[str, tf.Variable], dropout: float) -> None:
-        super().__init__(name="embeddings")
+        super().__init__(name="embeddings", autocast=False)
         self.hub_weights = weights
         self._rate = dropout
         self.train_only({hub_name(variable) for variable in weights.values() if variable.trainable})

@@ -27,7 +27,7 @@ class TransformerBlock(keras.layers.Layer):
     epsilon: float
 
     def __init__(self, index: int, weights: dict[str, tf.Variable], dropout: float) -> None:
-        super().__init__(name=f"block_{index}")
+        super().__init__(name=f"block_{index}", autocast=False)
         self.hub_weights = weights
         self._rate = dropout
         self.train_only({hub_name(variable) for variable in weights.values() if variable.trainable})

@@ -1,6 +1,6 @@
 """A Hub encoder with a task head."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -89,11 +89,44 @@ class BertClassifier(keras.Model):
         """As `logits`; in training with dropout that differs from call to call."""
         return self.logits(inputs, Noise.fresh() if training else None)
 
-    # AutoGraph would rewrite all of Keras on the way down, which takes longer than many a fine-tuning; nothing here
-    # needs it. (It leaves out the package `keras` by itself, but not `tf_keras`.)
-    @tf.autograph.experimental.do_not_convert
+    def make_train_function(self, force: bool = False) -> Callable[[Any], dict[str, tf.Tensor]]:
+        """As `keras.Model` has it, without AutoGraph: it would rewrite all of Keras on the way down.
+
+        That takes longer than many a fine-tuning. (It leaves out the package `keras` by itself, but not `tf_keras`.)
+        """
+        if self.train_function is None or force:
+
+            def train_function(iterator: Any) -> dict[str, tf.Tensor]:
+                outputs = self._run_replicas(self.train_step, iterator)
+                self._train_counter.assign_add(1)
+                return outputs
+
+            self.train_function = tf.function(train_function, autograph=False)
+            self.train_tf_function = self.train_function
+        return self.train_function
+
+    def make_test_function(self, force: bool = False) -> Callable[[Any], dict[str, tf.Tensor]]:
+        """As `make_train_function`, for evaluation."""
+        if self.test_function is None or force:
+
+            def test_function(iterator: Any) -> dict[str, tf.Tensor]:
+                outputs = self._run_replicas(self.test_step, iterator)
+                self._test_counter.assign_add(1)
+                return outputs
+
+            self.test_function = tf.function(test_function, autograph=False)
+        return self.test_function
+
+    def _run_replicas(
+        self, step: Callable[[Any], dict[str, tf.Tensor]], iterator: Iterator[Any]
+    ) -> dict[str, tf.Tensor]:
+        strategy = self.distribute_strategy
+        outputs = strategy.run(step, args=(next(iterator),))
+        # Metrics are the same on all replicas: their variables are summed over them.
+        return tf.nest.map_structure(lambda each: strategy.experimental_local_results(each)[0], outputs)
+
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """One step of `training_variables`, without AutoGraph."""
+        """One step of `training_variables`."""
         inputs, labels = data
         variables = self.training_variables
         noise = Noise(tf.stack([self._seed, tf.cast(self.optimizer.iterations, tf.int32)]))
@@ -109,9 +142,8 @@ class BertClassifier(keras.Model):
         self.optimizer.minimize(weighted, variables, tape=tape)
         return self.compute_metrics(inputs, labels, outputs, None)
 
-    @tf.autograph.experimental.do_not_convert
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """One batch of evaluation, without AutoGraph."""
+        """One batch of evaluation."""
         inputs, labels = data
         outputs = self.logits(inputs)
         self.compute_loss(inputs, labels, outputs)

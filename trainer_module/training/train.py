@@ -11,10 +11,10 @@ import tf_keras as keras
 from trainer_module.errors import UserError
 from trainer_module.freezing.freeze_plan import FreezePlan
 from trainer_module.freezing.rule_resolution import refuse_thawing_after_training
-from trainer_module.prefix_cache.prefix_cache import PrefixCache, Split
 from trainer_module.settings import BertSettings
 from trainer_module.training.batches import evaluation_dataset, training_dataset
 from trainer_module.training.classifier import BertClassifier
+from trainer_module.training.frozen_prefix.prefix_cache import PrefixCache, Split
 from trainer_module.training.optimizer import make_optimizer
 from trainer_module.training.progress import LogProgress
 from trainer_module.training.rows import Rows

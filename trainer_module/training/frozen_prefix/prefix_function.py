@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from trainer_module.prefix_cache.prefix import Kept, Prefix
 from trainer_module.training.batches import input_specs
 from trainer_module.training.classifier import BertClassifier
+from trainer_module.training.frozen_prefix.prefix import Kept, Prefix
 from trainer_module.training.row_source import RowSource
 
 _TOKENS = 4096  # in a batch: enough for the full speed of matrix products, and a few MiB of activations

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from trainer_module.features import MASK, POOLED, STATES
 from trainer_module.prefix_cache.activation_store import ActivationStore
-from trainer_module.prefix_cache.prefix import Kept
+from trainer_module.training.frozen_prefix.prefix import Kept
 from trainer_module.training.row_source import RowSource
 from trainer_module.training.rows import Batch
 

@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from trainer_module.freezing.freeze_plan import FreezePlan
-from trainer_module.prefix_cache.prefix import Prefix, part_names
 from trainer_module.settings import BertSettings
 from trainer_module.training.classifier import BertClassifier
+from trainer_module.training.frozen_prefix.prefix import Prefix, part_names
 from trainer_module.training.rows import Rows
 
 _FORMAT = 1  # of the activations; a new number leaves all that was stored before unused

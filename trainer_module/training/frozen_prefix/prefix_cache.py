@@ -14,17 +14,17 @@ import tensorflow as tf
 
 from trainer_module.freezing.freeze_plan import FreezePlan
 from trainer_module.prefix_cache.activation_store import ActivationStore
-from trainer_module.prefix_cache.cached_rows import STORED_DTYPES, CachedRows
-from trainer_module.prefix_cache.digests import prefix_digest, row_keys
 from trainer_module.prefix_cache.disk_store import DiskStore
-from trainer_module.prefix_cache.encode import PrefixFunction
 from trainer_module.prefix_cache.inventory import describe
 from trainer_module.prefix_cache.memory_store import MemoryStore
-from trainer_module.prefix_cache.prefix import Kept, Prefix, part_names, prefix_in
 from trainer_module.prefix_cache.scratch_folder import ScratchFolder
 from trainer_module.prefix_cache.segments import StoreFull
 from trainer_module.settings import BertSettings
 from trainer_module.training.classifier import BertClassifier
+from trainer_module.training.frozen_prefix.cached_rows import STORED_DTYPES, CachedRows
+from trainer_module.training.frozen_prefix.digests import prefix_digest, row_keys
+from trainer_module.training.frozen_prefix.prefix import Kept, Prefix, part_names, prefix_in
+from trainer_module.training.frozen_prefix.prefix_function import PrefixFunction
 from trainer_module.training.row_source import RowSource
 from trainer_module.training.rows import Rows
 from trainer_module.training.schedule import Stage
