@@ -244,6 +244,7 @@ class PipelineConfig(_Strict):
                 "pipeline": _with_paths(self.pipeline, folder, "root"),
                 "data": _with_paths(self.data, folder, "train", "eval", "schema_path"),
                 "model": _with_paths(self.model, folder, "hub", "preprocess", "vocab"),
+                "train": _with_paths(self.train, folder, "prefix_cache_dir"),
                 "push": _with_paths(self.push, folder, "directory"),
             }
         )
@@ -261,7 +262,7 @@ def absolute_path(path: str, folder: Path) -> str:
     return os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
 
 
-def _with_paths(section: _Section, folder: Path, *keys: str) -> _Section:
+def _with_paths(section: BaseModel, folder: Path, *keys: str) -> BaseModel:
     given = {key: getattr(section, key) for key in keys if getattr(section, key) is not None}
     return section.model_copy(update={key: absolute_path(path, folder) for key, path in given.items()})
 

@@ -1,5 +1,7 @@
 """The usual way to serve BERT, to compare with: every text is padded to `max_tokens`."""
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
 from trainer_module.encoder import Encoder
@@ -19,7 +21,7 @@ class PaddedClassifier(BertClassifier):
         super().__init__(encoder, outputs=outputs, pooling=pooling, dropout=dropout, seed=seed)
         self._max_tokens = max_tokens
 
-    def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+    def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """See base class."""
         return super().call({name: self._pad(ids) for name, ids in inputs.items()}, training=training)
 

@@ -10,6 +10,8 @@ from trainer_module.encoder import Encoder
 from trainer_module.encoder.noise import Noise
 from trainer_module.features import MASK, POOLED, STATES
 
+StepFunction = Callable[[Iterator[Any]], dict[str, tf.Tensor]]
+
 
 class BertClassifier(keras.Model):
     """Encoder, pooling, dropout, one dense layer.
@@ -28,6 +30,8 @@ class BertClassifier(keras.Model):
     """
 
     rows_per_step: float | None = None
+    train_function: StepFunction | None
+    test_function: StepFunction | None
 
     def __init__(self, encoder: Encoder, *, outputs: int, pooling: str, dropout: float, seed: int) -> None:
         super().__init__(name="bert_classifier")
@@ -89,7 +93,7 @@ class BertClassifier(keras.Model):
         """As `logits`; in training with dropout that differs from call to call."""
         return self.logits(inputs, Noise.fresh() if training else None)
 
-    def make_train_function(self, force: bool = False) -> Callable[[Any], dict[str, tf.Tensor]]:
+    def make_train_function(self, force: bool = False) -> StepFunction:
         """As `keras.Model` has it, without AutoGraph: it would rewrite all of Keras on the way down.
 
         That takes longer than many a fine-tuning. (It leaves out the package `keras` by itself, but not `tf_keras`.)
@@ -105,7 +109,7 @@ class BertClassifier(keras.Model):
             self.train_tf_function = self.train_function
         return self.train_function
 
-    def make_test_function(self, force: bool = False) -> Callable[[Any], dict[str, tf.Tensor]]:
+    def make_test_function(self, force: bool = False) -> StepFunction:
         """As `make_train_function`, for evaluation."""
         if self.test_function is None or force:
 

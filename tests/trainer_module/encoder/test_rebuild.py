@@ -11,6 +11,7 @@ import tensorflow as tf
 from trainer_module.encoder import BertEncoder, CannotRebuild, rebuild
 from trainer_module.encoder.hub_weights import HubWeights
 from trainer_module.encoder.math import ACTIVATIONS, gelu_tanh
+from trainer_module.encoder.noise import Noise
 from trainer_module.encoder.probe import probe_batch
 from trainer_module.freezing.freeze_plan import make_plan
 from trainer_module.freezing.freeze_rules import parse_rules
@@ -81,7 +82,7 @@ def test_another_batch_than_the_probe_agrees_too(tiny_model: HubModel) -> None:
     states = outputs["sequence_output"].numpy()
     np.testing.assert_allclose(states[tokens], expected["sequence_output"].numpy()[tokens], atol=1e-5)
     np.testing.assert_allclose(outputs["pooled_output"], expected["pooled_output"], atol=1e-5)
-    blocks = encoder.block_outputs(*(batch[f"input_{part}"] for part in ("word_ids", "mask", "type_ids")))
+    blocks = encoder.block_outputs(batch)
     for ours, theirs in zip(blocks, expected["encoder_outputs"], strict=True):
         np.testing.assert_allclose(ours.numpy()[tokens], theirs.numpy()[tokens], atol=1e-5)
 
@@ -112,9 +113,8 @@ def test_gradients_reach_exactly_the_trainable_variables(tiny_encoder, tiny_mode
 def test_frozen_parts_have_no_dropout_and_the_others_do(tiny_encoder, tiny_model: HubModel) -> None:
     encoder = tiny_encoder(*HALF_FROZEN).encoder
     batch = probe_batch(tiny_model.layout)
-    inputs = [batch[f"input_{part}"] for part in ("word_ids", "mask", "type_ids")]
-    still = encoder.block_outputs(*inputs, training=False)
-    first, second = (encoder.block_outputs(*inputs, training=True) for _ in range(2))
+    still = encoder.block_outputs(batch, training=False)
+    first, second = (encoder.block_outputs(batch, training=True) for _ in range(2))
     for block in (0, 1):
         np.testing.assert_array_equal(first[block], still[block])
     assert np.abs(first[2] - second[2]).max() > 1e-3
@@ -124,10 +124,10 @@ def test_frozen_parts_have_no_dropout_and_the_others_do(tiny_encoder, tiny_model
 def test_a_trainable_part_below_a_frozen_one_keeps_its_dropout(tiny_encoder, tiny_model: HubModel) -> None:
     encoder = tiny_encoder({"freeze": "encoder"}).encoder
     batch = probe_batch(tiny_model.layout)
-    embedded = [encoder.embeddings(batch["input_word_ids"], batch["input_type_ids"], training=True) for _ in range(2)]
+    embedded = [encoder.run_parts(batch, 0, 1, Noise.fresh())[0] for _ in range(2)]
     assert np.abs(embedded[0] - embedded[1]).max() > 1e-3
-    outputs = [encoder.blocks[0](embedded[0], batch["input_mask"], training=True) for _ in range(2)]
-    np.testing.assert_array_equal(*outputs)
+    inputs = {"states": embedded[0], "input_mask": batch["input_mask"]}
+    np.testing.assert_array_equal(*(encoder.run_parts(inputs, 1, 2, Noise.fresh())[0] for _ in range(2)))
 
 
 def test_all_frozen_is_the_same_function_in_training(tiny_encoder, tiny_model: HubModel) -> None:
@@ -140,14 +140,13 @@ def test_all_frozen_is_the_same_function_in_training(tiny_encoder, tiny_model: H
 def test_what_trains_from_now_on_decides_about_dropout(tiny_encoder, tiny_model: HubModel) -> None:
     encoder = tiny_encoder().encoder
     batch = probe_batch(tiny_model.layout)
-    inputs = [batch[f"input_{part}"] for part in ("word_ids", "mask", "type_ids")]
     encoder.train_only(["transformer/layer_2/output/bias"])
-    still = encoder.block_outputs(*inputs, training=False)
-    first, second = (encoder.block_outputs(*inputs, training=True) for _ in range(2))
+    still = encoder.block_outputs(batch, training=False)
+    first, second = (encoder.block_outputs(batch, training=True) for _ in range(2))
     np.testing.assert_array_equal(first[1], still[1])
     assert np.abs(first[2] - second[2]).max() > 1e-3
     encoder.train_only([])
-    np.testing.assert_array_equal(encoder.block_outputs(*inputs, training=True)[2], still[2])
+    np.testing.assert_array_equal(encoder.block_outputs(batch, training=True)[2], still[2])
 
 
 def test_the_block_of_an_albert_is_one_set_of_variables_in_all_layers(loaded_once) -> None:
@@ -155,7 +154,7 @@ def test_the_block_of_an_albert_is_one_set_of_variables_in_all_layers(loaded_onc
     encoder = rebuild(model, lambda name: name.startswith("transformer"), dropout=0.0).encoder
     assert len(encoder.blocks) == 1
     batch = probe_batch(model.layout)
-    outputs = encoder.block_outputs(*(batch[f"input_{part}"] for part in ("word_ids", "mask", "type_ids")))
+    outputs = encoder.block_outputs(batch)
     expected = model.load()(batch, training=False)["encoder_outputs"]
     tokens = batch["input_mask"].numpy() == 1
     for ours, theirs in zip(outputs, expected, strict=True):

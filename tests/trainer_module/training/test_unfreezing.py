@@ -17,8 +17,9 @@ from trainer_module.hub.layout import EMBEDDINGS
 from trainer_module.settings import BertSettings
 from trainer_module.training.classifier import BertClassifier
 from trainer_module.training.optimizer import Course
+from trainer_module.training.schedule import Stage
 from trainer_module.training.train import train
-from trainer_module.training.unfreezing import UnfreezeOnSchedule, courses
+from trainer_module.training.unfreezing import begin_stage, courses
 
 pytestmark = pytest.mark.slow
 
@@ -174,30 +175,12 @@ def test_a_course_starts_with_the_first_step_of_its_stage(tiny_encoder: Any, bat
     assert course_of(classifier.head.kernel) == Course()
 
 
-def test_only_the_first_epoch_of_a_stage_changes_the_training_function(tiny_encoder: Any, batch: Any) -> None:
-    planned = tiny_encoder({"freeze": "all"}, {"freeze": "encoder[2]", "until_epoch": 2})
-    classifier = BertClassifier(planned.encoder, outputs=2, pooling="pooled", dropout=0.1, seed=0)
-    classifier(batch)
-    classifier.compile("sgd", "mse")
-    callback = UnfreezeOnSchedule(planned.plan)
-    callback.set_model(classifier)
-    functions, counts = [], []
-    for epoch in range(4):
-        callback.on_epoch_begin(epoch)
-        functions.append(classifier.train_function)
-        counts.append(len(classifier.training_variables))
-    assert counts == [2, 2, 18, 18]
-    assert functions[0] is functions[1] is not functions[2] is functions[3]
-
-
 def test_the_encoder_is_dropped_out_only_where_a_stage_trains(tiny_encoder: Any, batch: Any) -> None:
     planned = tiny_encoder({"freeze": "all", "until_epoch": 1})
     classifier = BertClassifier(planned.encoder, outputs=2, pooling="pooled", dropout=0.1, seed=0)
-    callback = UnfreezeOnSchedule(planned.plan)
-    callback.set_model(classifier)
     differs = []
-    for epoch in (0, 1):
-        callback.on_epoch_begin(epoch)
+    for stage in (Stage(epoch, epoch + 1, planned.plan.trains_in(epoch)) for epoch in (0, 1)):
+        begin_stage(stage, classifier, planned.plan)
         states = [planned.encoder(batch, training=on)["sequence_output"].numpy() for on in (True, False)]
         differs.append(not np.array_equal(*states))
     assert differs == [False, True]
