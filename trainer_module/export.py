@@ -11,6 +11,7 @@ from trainer_module.features import LABEL, MASK, TYPE_IDS, WORD_IDS, in_class_or
 from trainer_module.freezing.freeze_plan import FreezePlan
 from trainer_module.settings import BertSettings
 from trainer_module.training.classifier import BertClassifier
+from trainer_module.transform_graph import Column, TransformGraph
 
 Outputs = dict[str, tf.Tensor]
 
@@ -37,7 +38,7 @@ class ServingModel(tf.Module):
         # A closure, not an attribute: TensorFlow would export every Keras layer it finds here.
         self._predict = tf.function(lambda inputs: classifier(inputs, training=False), autograph=False)
         self.model_variables = list(classifier.variables)
-        self.transform_layer = transform_output.transform_features_layer()
+        self.transform = TransformGraph(transform_output.transform_savedmodel_dir)
         self._settings = settings
         self._text_inputs = text_inputs(settings.text)
         self._labels = in_class_order(labels)
@@ -67,17 +68,17 @@ class ServingModel(tf.Module):
 
     @tf.function(autograph=False)
     def _serve_examples(self, examples: tf.Tensor) -> Outputs:
-        return self._answer(self._parse(examples, self._settings.text))
+        return self._answer(self._parse(examples, self._settings.text), tf.shape(examples)[0])
 
     @tf.function(autograph=False)
     def _serve_text(self, **texts: tf.Tensor) -> Outputs:
         raw = {column: self._as_raw(column, texts[name]) for name, column in self._text_inputs.items()}
-        return self._answer(raw)
+        return self._answer(raw, tf.shape(next(iter(texts.values())))[0])
 
     @tf.function(autograph=False)
     def _transform_features(self, examples: tf.Tensor) -> Outputs:
         raw = self._parse(examples, [*self._settings.text, self._settings.label])
-        label = self.transform_layer(raw)[LABEL]
+        label = self.transform(raw, tf.shape(examples)[0])[LABEL]
         if not self._labels:
             return {LABEL: label}
         classes = tf.constant([self._columns.index(column) for column in range(len(self._columns))], label.dtype)
@@ -87,10 +88,10 @@ class ServingModel(tf.Module):
     def _classes(self) -> Outputs:
         return {"classes": tf.constant(self._labels)}
 
-    def _parse(self, examples: tf.Tensor, columns: Sequence[str]) -> dict[str, tf.Tensor]:
+    def _parse(self, examples: tf.Tensor, columns: Sequence[str]) -> dict[str, Column]:
         return tf.io.parse_example(examples, {column: self._raw_spec[column] for column in columns})
 
-    def _as_raw(self, column: str, values: tf.Tensor) -> tf.Tensor | tf.SparseTensor:
+    def _as_raw(self, column: str, values: tf.Tensor) -> Column:
         """A batch of strings in the form that Transform's graph takes for this column."""
         spec = self._raw_spec[column]
         values = values[:, tf.newaxis]
@@ -98,8 +99,8 @@ class ServingModel(tf.Module):
             values = tf.strings.to_number(values, spec.dtype)
         return values if isinstance(spec, tf.io.FixedLenFeature) else tf.sparse.from_dense(values)
 
-    def _answer(self, raw: dict[str, tf.Tensor]) -> Outputs:
-        transformed = self.transform_layer(raw)
+    def _answer(self, raw: dict[str, Column], rows: tf.Tensor) -> Outputs:
+        transformed = self.transform(raw, rows)
         logits = self._predict(_model_inputs(transformed))
         if not self._labels:
             return {"prediction": logits[:, 0]}
@@ -110,7 +111,7 @@ class ServingModel(tf.Module):
         }
 
 
-def _model_inputs(transformed: dict[str, tf.SparseTensor]) -> dict[str, tf.Tensor]:
+def _model_inputs(transformed: dict[str, Column]) -> dict[str, tf.Tensor]:
     """Pads to the longest text of the request."""
     words = transformed[WORD_IDS]
     lengths = tf.math.bincount(
