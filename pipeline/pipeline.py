@@ -65,6 +65,8 @@ def create_pipeline(
         custom_config=settings.to_transform_config(),
         # The statistics before Transform are StatisticsGen's again, and nobody reads those of token ids.
         disable_statistics=True,
+        # It spares counting labels again in a window of rows that slides; writing it costs more than counting them.
+        disable_analyzer_cache=True,
     )
     trainer = PlannedTrainer(
         examples=transform.outputs["transformed_examples"],
