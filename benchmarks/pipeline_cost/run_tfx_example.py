@@ -1,4 +1,4 @@
-"""`python -m benchmarks.pipeline_cost.run_tfx_example FOLDER`: TFX's own BERT example, as its authors run it.
+"""TFX's own BERT example: `python -m benchmarks.pipeline_cost.run_tfx_example FOLDER TRAIN_STEPS EVAL_STEPS`.
 
 The pipeline is what the example's `_create_pipeline` makes, its code what the example's module file does; see
 `tfx_user_module/bert_cola_module.py` for the three things that had to be changed there. Left out is only the packaging
@@ -13,19 +13,20 @@ MODULE_FILE = Path(__file__).with_name("tfx_user_module") / "bert_cola_module.py
 PIPELINE = "tfx_example"
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, train_steps: int, eval_steps: int) -> None:
     """Runs it once.
 
     Args:
         folder: Holds `data/` and `encoder/`; gets everything else, with ML Metadata in `metadata.sqlite`.
+        train_steps: Batches of training.
+        eval_steps: Batches of the evaluation after it.
     """
-    os.environ["UNSUPPORTED_DO_NOT_PACKAGE_USER_MODULES"] = "1"
-    os.environ["BENCHMARK_ENCODER"] = str(folder / "encoder")
-    for split, variable in (("train", "BENCHMARK_TRAIN_ROWS"), ("validation", "BENCHMARK_EVAL_ROWS")):
-        lines = (folder / "data" / split / "rows.csv").read_text(encoding="utf-8").splitlines()
-        os.environ[variable] = str(len(lines) - 1)
-    os.environ.setdefault("HOME", str(folder))  # the example looks for it when it is imported
-
+    os.environ |= {
+        "UNSUPPORTED_DO_NOT_PACKAGE_USER_MODULES": "1",
+        "BENCHMARK_ENCODER": str(folder / "encoder"),
+        "BENCHMARK_TRAIN_STEPS": str(train_steps),
+        "BENCHMARK_EVAL_STEPS": str(eval_steps),
+    }
     from tfx.examples.bert.cola import bert_cola_pipeline as example
 
     pipeline = example._create_pipeline(
@@ -41,4 +42,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

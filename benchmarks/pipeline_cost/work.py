@@ -73,9 +73,7 @@ def write_encoder(folder: Path) -> None:
     shapes = _shapes(words=len(VOCABULARY.read_text(encoding="utf-8").splitlines()))
     rng = np.random.default_rng(0)
     weights = {
-        name: np.ones(shape, np.float32)
-        if name.endswith("gamma")
-        else rng.normal(0, 0.02, shape).astype(np.float32)
+        name: np.ones(shape, np.float32) if name.endswith("gamma") else rng.normal(0, 0.02, shape).astype(np.float32)
         for name, shape in shapes.items()
     }
     layout = read_layout(list(shapes.items()), "the benchmark's encoder")

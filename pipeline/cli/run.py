@@ -28,8 +28,8 @@ def run_command(config_file: Path, overrides: Sequence[str], runner: Literal["be
     terminal.hide_noise(log_file)
     console = terminal.err if as_json else terminal.out
     with LiveView(console) as view:
-        # Imported under the view, because it takes seconds. Python would look for garbage among all that is loaded, time
-        # and again and for a sixth of the whole run, though none of it ever becomes garbage.
+        # Imported under the view, because it takes seconds. Nothing of it ever becomes garbage, but Python would look
+        # for some in all of it time and again, for a sixth of the whole run.
         gc.disable()
         from absl import logging as absl_logging
 
