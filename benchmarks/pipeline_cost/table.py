@@ -41,7 +41,8 @@ def throughput_table(small: Sequence[PipelineRun], large: Sequence[PipelineRun])
     """
     table = _table(f"rows beyond the first {small[0].rows}: theirs {large[0].rows:,}, ours {large[1].rows:,}", "rows/s")
     for name, share in _PER_ROW.items():
-        _add(table, name, *(rows_per_second(name, share, *runs) for runs in zip(small, large, strict=True)))
+        theirs, ours = (rows_per_second(name, share, *runs) for runs in zip(small, large, strict=True))
+        _add(table, name, theirs, ours)
     return table
 
 

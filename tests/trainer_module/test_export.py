@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-
 from tensorflow_serving.apis import prediction_log_pb2  # type: ignore[import-untyped]
 
 from trainer_module.audit.freeze_audit import audit

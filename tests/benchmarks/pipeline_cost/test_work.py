@@ -52,6 +52,7 @@ def test_a_fifth_of_the_rows_is_for_evaluation(tmp_path: Path) -> None:
     assert (written["train"], written["validation"]) == (rows[:8], rows[8:])
 
 
+@pytest.mark.slow
 def test_the_encoder_is_a_hub_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vocabulary = tmp_path / "vocab.txt"
     vocabulary.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\ngood\n", encoding="utf-8")
