@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks.pipeline_cost.measured_run import BATCH, PipelineRun, System, measure
+from benchmarks.pipeline_cost.measured_run import BATCH, PipelineRun, System, measure, median_of
 from benchmarks.pipeline_cost.table import fixed_cost_table, throughput_table
 from benchmarks.pipeline_cost.work import EVAL_SHARE, ROOT, Row, first_rows, recombined_rows
 from pipeline.cli.terminal import Terminal
@@ -23,14 +23,15 @@ SYSTEMS: tuple[System, System] = ("tfx", "permafrost")
 
 
 def main(
+    repeats: Annotated[int, typer.Option(min=1, help="Small runs of each system, in turns; medians count.")] = 3,
     throughput: Annotated[bool, typer.Option(help="Measure Transform's and Evaluator's rows per second, too.")] = True,
     rows: Annotated[int, typer.Option(help="Of ours, for the throughput.")] = 50_000,
     tfx_rows: Annotated[int, typer.Option(help="Of the TFX example, which is slower.")] = 5_000,
 ) -> None:
     """Runs both systems, each in a fresh process, and prints seconds and rows per second side by side.
 
-    Each run is one epoch on 260 rows of SST-2 with an encoder of 2 blocks, 128 wide; for the throughput both run once
-    more on recombined rows, trained for no longer than before. The rows go into results.json.
+    A small run is one epoch on 260 rows of SST-2 with an encoder of 2 blocks, 128 wide; for the throughput both run
+    once more on recombined rows, trained for no longer than before. Each run is kept in results.json.
 
     Example: python -m benchmarks.pipeline_cost --no-throughput
     """
@@ -41,13 +42,14 @@ def main(
     try:
         small = first_rows(SMALL)
         steps = ceil(len(small) * (1 - EVAL_SHARE) / BATCH)
-        for system in SYSTEMS:
+        for system in SYSTEMS * repeats:
             runs.append(_run(console, system, small, steps, runs))
-        console.print(fixed_cost_table(runs[0], runs[1]))
+        typical = [median_of([run for run in runs if run.system == system]) for system in SYSTEMS]
+        console.print(fixed_cost_table(*typical))
         if throughput:
             for system, count in zip(SYSTEMS, (tfx_rows, rows), strict=True):
                 runs.append(_run(console, system, recombined_rows(count, seed=0), steps, runs))
-            console.print(throughput_table(runs[:2], runs[2:]))
+            console.print(throughput_table(typical, runs[-2:]))
     except UserError as error:
         terminal.error(str(error))
         raise typer.Exit(2) from None

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
+from statistics import median
 from typing import Literal
 
 from ml_metadata import MetadataStore
@@ -105,6 +106,20 @@ def measure(system: System, rows: Sequence[Row], steps: int, folder: Path) -> Pi
         seconds=seconds,
         seconds_before=first - began,
         component_seconds=component_seconds,
+    )
+
+
+def median_of(runs: Sequence[PipelineRun]) -> PipelineRun:
+    """What repeated runs of the same took: the median of each of their seconds."""
+    first, *_ = runs
+    return first.model_copy(
+        update={
+            "seconds": median(run.seconds for run in runs),
+            "seconds_before": median(run.seconds_before for run in runs),
+            "component_seconds": {
+                name: median(run.component_seconds[name] for run in runs) for name in first.component_seconds
+            },
+        }
     )
 
 
