@@ -11,8 +11,12 @@ from trainer_module.features import LABEL, MASK, TYPE_IDS, WORD_IDS, in_class_or
 from trainer_module.freezing.freeze_plan import FreezePlan
 from trainer_module.settings import BertSettings
 from trainer_module.training.classifier import BertClassifier
+from trainer_module.transform_graph import Column, TransformGraph
+from trainer_module.warmup import Request, write_warmup
 
 Outputs = dict[str, tf.Tensor]
+
+_WARMUP_BATCH = 8
 
 
 class ServingModel(tf.Module):
@@ -37,7 +41,7 @@ class ServingModel(tf.Module):
         # A closure, not an attribute: TensorFlow would export every Keras layer it finds here.
         self._predict = tf.function(lambda inputs: classifier(inputs, training=False), autograph=False)
         self.model_variables = list(classifier.variables)
-        self.transform_layer = transform_output.transform_features_layer()
+        self.transform = TransformGraph(transform_output.transform_savedmodel_dir)
         self._settings = settings
         self._text_inputs = text_inputs(settings.text)
         self._labels = in_class_order(labels)
@@ -65,19 +69,51 @@ class ServingModel(tf.Module):
             signatures["classes"] = self._classes.get_concrete_function()
         return signatures
 
+    def warmup_requests(self) -> list[Request]:
+        """For both serving signatures a short text alone, and a batch of texts that fill the encoder.
+
+        What a signature does for the first time, such as to fill tables and to plan its graph, no client waits for.
+        """
+        requests: list[Request] = []
+        for lengths in ([1], [self._settings.max_tokens] * _WARMUP_BATCH):
+            # A column of numbers is text to the encoder, too, but takes nothing else.
+            rows = [
+                {
+                    column: " ".join(["a"] * length) if self._raw_spec[column].dtype == tf.string else "1"
+                    for column in self._settings.text
+                }
+                for length in lengths
+            ]
+            texts = {name: [row[column] for row in rows] for name, column in self._text_inputs.items()}
+            requests.append(Request("serving_default", {"examples": [self._example(row) for row in rows]}))
+            requests.append(Request("predict_text", texts))
+        return requests
+
+    def _example(self, row: dict[str, str]) -> bytes:
+        example = tf.train.Example()
+        for column, text in row.items():
+            feature, dtype = example.features.feature[column], self._raw_spec[column].dtype
+            if dtype == tf.string:
+                feature.bytes_list.value.append(text.encode())
+            elif dtype.is_integer:
+                feature.int64_list.value.append(int(text))
+            else:
+                feature.float_list.value.append(float(text))
+        return example.SerializeToString()
+
     @tf.function(autograph=False)
     def _serve_examples(self, examples: tf.Tensor) -> Outputs:
-        return self._answer(self._parse(examples, self._settings.text))
+        return self._answer(self._parse(examples, self._settings.text), tf.shape(examples)[0])
 
     @tf.function(autograph=False)
     def _serve_text(self, **texts: tf.Tensor) -> Outputs:
         raw = {column: self._as_raw(column, texts[name]) for name, column in self._text_inputs.items()}
-        return self._answer(raw)
+        return self._answer(raw, tf.shape(next(iter(texts.values())))[0])
 
     @tf.function(autograph=False)
     def _transform_features(self, examples: tf.Tensor) -> Outputs:
         raw = self._parse(examples, [*self._settings.text, self._settings.label])
-        label = self.transform_layer(raw)[LABEL]
+        label = self.transform(raw, tf.shape(examples)[0])[LABEL]
         if not self._labels:
             return {LABEL: label}
         classes = tf.constant([self._columns.index(column) for column in range(len(self._columns))], label.dtype)
@@ -87,10 +123,10 @@ class ServingModel(tf.Module):
     def _classes(self) -> Outputs:
         return {"classes": tf.constant(self._labels)}
 
-    def _parse(self, examples: tf.Tensor, columns: Sequence[str]) -> dict[str, tf.Tensor]:
+    def _parse(self, examples: tf.Tensor, columns: Sequence[str]) -> dict[str, Column]:
         return tf.io.parse_example(examples, {column: self._raw_spec[column] for column in columns})
 
-    def _as_raw(self, column: str, values: tf.Tensor) -> tf.Tensor | tf.SparseTensor:
+    def _as_raw(self, column: str, values: tf.Tensor) -> Column:
         """A batch of strings in the form that Transform's graph takes for this column."""
         spec = self._raw_spec[column]
         values = values[:, tf.newaxis]
@@ -98,8 +134,8 @@ class ServingModel(tf.Module):
             values = tf.strings.to_number(values, spec.dtype)
         return values if isinstance(spec, tf.io.FixedLenFeature) else tf.sparse.from_dense(values)
 
-    def _answer(self, raw: dict[str, tf.Tensor]) -> Outputs:
-        transformed = self.transform_layer(raw)
+    def _answer(self, raw: dict[str, Column], rows: tf.Tensor) -> Outputs:
+        transformed = self.transform(raw, rows)
         logits = self._predict(_model_inputs(transformed))
         if not self._labels:
             return {"prediction": logits[:, 0]}
@@ -110,20 +146,22 @@ class ServingModel(tf.Module):
         }
 
 
-def _model_inputs(transformed: dict[str, tf.SparseTensor]) -> dict[str, tf.Tensor]:
+def _model_inputs(transformed: dict[str, Column]) -> dict[str, tf.Tensor]:
     """Pads to the longest text of the request."""
     words = transformed[WORD_IDS]
     lengths = tf.math.bincount(
         tf.cast(words.indices[:, 0], tf.int32), minlength=tf.cast(words.dense_shape[0], tf.int32)
     )
-    word_ids = tf.cast(tf.sparse.to_dense(words), tf.int32)
-    type_ids = (
-        tf.cast(tf.sparse.to_dense(transformed[TYPE_IDS]), tf.int32)
-        if TYPE_IDS in transformed
-        else tf.zeros_like(word_ids)
-    )
+    word_ids = _padded(words)
+    type_ids = _padded(transformed[TYPE_IDS]) if TYPE_IDS in transformed else tf.zeros_like(word_ids)
     mask = tf.sequence_mask(lengths, tf.shape(word_ids)[1], tf.int32)
     return {WORD_IDS: word_ids, MASK: mask, TYPE_IDS: type_ids}
+
+
+def _padded(ids: tf.SparseTensor) -> tf.Tensor:
+    # A request without any texts has no longest one, but an encoder looks for a first token.
+    shape = tf.stack([ids.dense_shape[0], tf.maximum(ids.dense_shape[1], 1)])
+    return tf.cast(tf.sparse.to_dense(tf.SparseTensor(ids.indices, ids.values, shape)), tf.int32)
 
 
 def text_inputs(columns: Sequence[str]) -> dict[str, str]:
@@ -143,6 +181,11 @@ def text_inputs(columns: Sequence[str]) -> dict[str, str]:
 
 
 def export(model: ServingModel, path: str, plan: FreezePlan) -> None:
-    """Writes the SavedModel to `path`, with the plan that it was trained by; see `plan_in_model`."""
-    tf.saved_model.save(model, path, signatures=model.signatures())
+    """Writes the SavedModel to `path`, with the plan that it was trained by and requests to warm it up.
+
+    See `plan_in_model` and `warmup`.
+    """
+    signatures = model.signatures()
+    tf.saved_model.save(model, path, signatures=signatures)
     write_plan(path, plan)
+    write_warmup(path, model.warmup_requests())

@@ -8,8 +8,8 @@ import tensorflow_transform as tft
 from trainer_module.errors import UserError
 from trainer_module.features import LABEL, LABEL_VOCABULARY, TYPE_IDS, WORD_IDS
 from trainer_module.settings import BertSettings
-from trainer_module.text.tokenizer import HubTokenizer, Tokenizer, WordPieceTokenizer, pack
-from trainer_module.text.tokenizer_source import PreprocessingModel, find_tokenizer
+from trainer_module.text.text_encoder import text_encoder
+from trainer_module.text.tokenizer_source import find_tokenizer
 
 Column: TypeAlias = tf.Tensor | tf.SparseTensor | tf.RaggedTensor
 
@@ -32,26 +32,17 @@ def preprocessing_fn(inputs: dict[str, Column], custom_config: dict[str, Any]) -
     missing = [column for column in (*settings.text, settings.label) if column not in inputs]
     if missing:
         raise UserError(f"data: no column {', '.join(map(repr, missing))}; there are: {', '.join(sorted(inputs))}")
-    tokenizer = _make_tokenizer(settings)
-    word_ids, type_ids = pack(
-        [tokenizer.tokenize(_text(inputs[column])) for column in settings.text],
-        start=tokenizer.start,
-        separator=tokenizer.separator,
-        max_tokens=settings.max_tokens,
+    source = find_tokenizer(settings)
+    # Tracked by Transform, or its tables would be read anew for every batch.
+    encode = tft.make_and_track_object(
+        lambda: text_encoder(source, len(settings.text), settings.max_tokens), name="text_encoder"
     )
+    word_ids, type_ids = encode(*(_text(inputs[column]) for column in settings.text))
     outputs: dict[str, Column] = {WORD_IDS: tf.cast(word_ids, tf.int64).to_sparse()}
     if len(settings.text) == 2:
         outputs[TYPE_IDS] = tf.cast(type_ids, tf.int64).to_sparse()
     outputs[LABEL] = _label(inputs[settings.label], settings)
     return outputs
-
-
-def _make_tokenizer(settings: BertSettings) -> Tokenizer:
-    source = find_tokenizer(settings)
-    # Tracked by Transform, or they would be read anew for every batch.
-    if isinstance(source, PreprocessingModel):
-        return HubTokenizer(tft.make_and_track_object(lambda: tf.saved_model.load(source.path), name="preprocess"))
-    return tft.make_and_track_object(lambda: WordPieceTokenizer(source), name="tokenizer")
 
 
 def _text(column: Column) -> tf.Tensor:

@@ -9,8 +9,10 @@ from typing import Any
 
 import apache_beam as beam
 import tensorflow as tf
+from apache_beam.options.pipeline_options import StandardOptions
 from tfx import types
 from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
+from tfx.components.example_gen.write_split import DEFAULT_TF_RECORD_FILE_NAME
 from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
@@ -21,7 +23,7 @@ from components.example_gen.custom_config import unpack_rows
 from components.example_gen.row_checks import label_of, prepare
 from components.example_gen.row_format import RowFormat
 from components.example_gen.rows_report import FILE_NAME, RowsReport
-from components.example_gen.tallies import Kept, TallyRows, Trouble
+from components.example_gen.tallies import Kept, MergeTallies, TallyRows, Trouble
 from components.example_gen.verdict import data_key, describe_dropped, problems_in
 from trainer_module.errors import UserError
 
@@ -64,8 +66,8 @@ class CheckedExecutor(BaseExampleGenExecutor, abc.ABC):
         """
         rows = unpack_rows(exec_properties.get(standard_component_specs.CUSTOM_CONFIG_KEY))
         self._check_files(exec_properties, rows)
-        examples = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
-        self._report_path = os.path.join(examples.uri, FILE_NAME)
+        self._examples = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
+        self._report_path = os.path.join(self._examples.uri, FILE_NAME)
         super().Do(input_dict, output_dict, exec_properties)
 
         report = RowsReport.read(self._report_path)
@@ -75,32 +77,47 @@ class CheckedExecutor(BaseExampleGenExecutor, abc.ABC):
             if summary.dropped:
                 _LOG.warning("%s; they were dropped", describe_dropped(name, summary))
         for name, split in report.splits.items():
-            examples.set_int_custom_property(f"rows_{name}", split.rows)
-        examples.set_int_custom_property("rows_dropped", report.dropped)
+            self._examples.set_int_custom_property(f"rows_{name}", split.rows)
+        self._examples.set_int_custom_property("rows_dropped", report.dropped)
 
     def GenerateExamplesByBeam(
         self, pipeline: beam.Pipeline, exec_properties: dict[str, Any]
     ) -> dict[str, beam.pvalue.PCollection]:
+        """See base class; the splits that are left to the base class to write."""
         rows = unpack_rows(exec_properties.get(standard_component_specs.CUSTOM_CONFIG_KEY))
         # TFX calls the transform once per input split, in this order.
         names = [split.name for split in _input_splits(exec_properties)]
         self._trouble: list[beam.pvalue.PCollection] = []
         splits = super().GenerateExamplesByBeam(pipeline, exec_properties)
 
+        tally = TallyRows(names, list(splits))
         trouble = [
-            found | f"Trouble[{name}]" >> beam.Map(partial(Trouble, name))
+            found
+            | f"Trouble[{name}]" >> beam.Map(partial(Trouble, name))
+            | f"TallyTrouble[{name}]" >> beam.CombineGlobally(tally)
             for name, found in zip(names, self._trouble, strict=True)
         ]
         kept = [
-            examples | f"Kept[{name}]" >> beam.Map(_kept, split=name, rows=rows) for name, examples in splits.items()
+            examples
+            | f"Kept[{name}]" >> beam.Map(_kept, split=name, rows=rows)
+            | f"TallyKept[{name}]" >> beam.CombineGlobally(tally)
+            for name, examples in splits.items()
         ]
+        # Sums are flattened, not rows: run in this process, Beam holds in memory all that is.
         _ = (
             [*trouble, *kept]
-            | "AllRows" >> beam.Flatten()
-            | "Tally" >> beam.CombineGlobally(TallyRows(names, list(splits)))
+            | "AllTallies" >> beam.Flatten()
+            | "Report" >> beam.CombineGlobally(MergeTallies(tally))
             | "WriteReport" >> beam.Map(RowsReport.write, path=self._report_path)
         )
-        return splits
+        if pipeline.options.view_as(StandardOptions).runner is not None:
+            return splits
+        # TFX's own writing sends all rows through a shuffle, to spread them over workers. There is one, which would
+        # only hold them all in memory, in the order they came.
+        for name, examples in splits.items():
+            path = os.path.join(artifact_utils.get_split_uri([self._examples], name), DEFAULT_TF_RECORD_FILE_NAME)
+            _ = examples | f"Write[{name}]" >> beam.io.WriteToTFRecord(path, file_name_suffix=".gz")
+        return {}
 
     def GetInputSourceToExamplePTransform(self) -> Callable[[dict[str, Any], str], beam.PTransform]:
         return partial(_ReadRows, read_file=self.read_file(), add_trouble=self._trouble.append)

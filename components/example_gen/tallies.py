@@ -1,4 +1,4 @@
-"""The Beam combiner that sums rows up to a `RowsReport`, in bounded memory."""
+"""The Beam combiners that sum rows up to a `RowsReport`, in bounded memory."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -102,13 +102,15 @@ class _SplitTally:
 
 
 @dataclass
-class _Tally:
+class Tally:
+    """What some of the rows add up to."""
+
     inputs: dict[str, _InputTally]
     splits: dict[str, _SplitTally]
 
 
 class TallyRows(beam.CombineFn):
-    """Combines `Kept` and `Trouble` into a `RowsReport`.
+    """Combines `Kept` and `Trouble` into a `Tally`.
 
     Args:
         inputs: Names of all inputs, so that those without trouble are reported too.
@@ -119,17 +121,17 @@ class TallyRows(beam.CombineFn):
         self._inputs = list(inputs)
         self._splits = list(splits)
 
-    def create_accumulator(self) -> _Tally:
-        return _Tally({name: _InputTally() for name in self._inputs}, {name: _SplitTally() for name in self._splits})
+    def create_accumulator(self) -> Tally:
+        return Tally({name: _InputTally() for name in self._inputs}, {name: _SplitTally() for name in self._splits})
 
-    def add_input(self, tally: _Tally, row: Kept | Trouble) -> _Tally:
+    def add_input(self, tally: Tally, row: Kept | Trouble) -> Tally:
         if isinstance(row, Kept):
             tally.splits[row.split].add(row.label)
         else:
             tally.inputs[row.input].add(row.what)
         return tally
 
-    def merge_accumulators(self, tallies: Iterable[_Tally]) -> _Tally:
+    def merge_accumulators(self, tallies: Iterable[Tally]) -> Tally:
         merged = self.create_accumulator()
         for tally in tallies:
             for name, of_input in tally.inputs.items():
@@ -138,10 +140,29 @@ class TallyRows(beam.CombineFn):
                 merged.splits[name].merge(of_split)
         return merged
 
-    def extract_output(self, tally: _Tally) -> RowsReport:
+    def extract_output(self, tally: Tally) -> Tally:
+        return tally
+
+
+class MergeTallies(beam.CombineFn):
+    """Combines the results of a `TallyRows` into a `RowsReport`."""
+
+    def __init__(self, rows: TallyRows) -> None:
+        self._rows = rows
+
+    def create_accumulator(self) -> Tally:
+        return self._rows.create_accumulator()
+
+    def add_input(self, merged: Tally, tally: Tally) -> Tally:
+        return self._rows.merge_accumulators([merged, tally])
+
+    def merge_accumulators(self, tallies: Iterable[Tally]) -> Tally:
+        return self._rows.merge_accumulators(tallies)
+
+    def extract_output(self, tally: Tally) -> RowsReport:
         rows = {name: of_split.rows for name, of_split in tally.splits.items()}
         # An input that isn't a split of its own was split by hash into all of them.
-        kept = {name: rows[name] if name in rows else sum(rows.values()) for name in self._inputs}
+        kept = {name: rows[name] if name in rows else sum(rows.values()) for name in tally.inputs}
         return RowsReport(
             inputs={name: of_input.summary(kept[name]) for name, of_input in tally.inputs.items()},
             splits={name: of_split.summary() for name, of_split in tally.splits.items()},

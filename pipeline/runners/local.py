@@ -3,8 +3,8 @@
 import os
 from typing import Literal
 
-from tfx import v1 as tfx
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
 from components.example_gen.data_paths import check_paths
 from pipeline.config import PipelineConfig
@@ -12,6 +12,7 @@ from pipeline.pipeline import create_pipeline
 from pipeline.run_metadata import RunMetadata, forget_lost_artifacts
 from pipeline.run_result import RunResult, read_audit, read_result
 from pipeline.runners.component_events import ComponentListener, component_events
+from pipeline.runners.in_process_beam import in_process_beam
 from trainer_module.errors import UserError
 from trainer_module.preflight import plan_run
 
@@ -58,8 +59,8 @@ def run_pipeline(
     pipeline = create_pipeline(config, settings=settings, metadata_path=metadata_path)
     watch = _Watch(listener)
     try:
-        with component_events(watch):
-            (BeamDagRunner() if runner == "beam" else tfx.orchestration.LocalDagRunner()).run(pipeline)
+        with component_events(watch), in_process_beam():
+            (BeamDagRunner() if runner == "beam" else LocalDagRunner()).run(pipeline)
     except Exception as error:
         if isinstance(watch.error, UserError):
             raise watch.error from error

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2  # type: ignore[import-untyped]
 
 from trainer_module.audit.freeze_audit import audit
 from trainer_module.audit.plan_in_model import read_plan
@@ -148,10 +149,36 @@ def test_a_text_gets_the_same_answer_alone_and_in_a_batch(ask) -> None:
         assert alone["label"][0] == together["label"][index]
 
 
-def test_no_texts_get_no_answers(ask) -> None:
-    answers = ask([])
-    assert answers["probabilities"].shape == (0, 2)
-    assert answers["label"].shape == (0,)
+def test_no_texts_get_no_answers(loaded, ask) -> None:
+    nothing = tf.constant([], tf.string)
+    for answers in (ask([]), loaded.signatures["serving_default"](examples=nothing)):
+        assert answers["probabilities"].shape == (0, 2)
+        assert answers["label"].shape == (0,)
+    assert loaded.signatures["transform_features"](examples=nothing)[LABEL].shape == (0,)
+
+
+def warmup_requests(model_dir: Path) -> list[tuple[str, dict[str, tf.Tensor]]]:
+    """What TensorFlow Serving sends to a model when it loads it: signatures and their inputs."""
+    requests = []
+    for record in tf.data.TFRecordDataset(str(model_dir / "assets.extra" / "tf_serving_warmup_requests")):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        assert log.WhichOneof("log_type") == "predict_log"
+        request = log.predict_log.request
+        inputs = {name: tf.constant(tf.make_ndarray(tensor)) for name, tensor in request.inputs.items()}
+        requests.append((request.model_spec.signature_name, inputs))
+    return requests
+
+
+def test_it_carries_requests_to_warm_it_up(loaded, exported: Path) -> None:
+    requests = warmup_requests(exported)
+    assert [name for name, _ in requests] == ["serving_default", "predict_text"] * 2
+    batches = []
+    for name, inputs in requests:
+        answers = loaded.signatures[name](**inputs)
+        assert np.isfinite(answers["probabilities"]).all()
+        batches.append(len(answers["label"]))
+    assert batches == [1, 1, 8, 8]
+    assert requests[-1][1]["sentence"][0] == " ".join(["a"] * 16), "as long as the encoder allows"
 
 
 def test_labels_of_raw_rows_become_class_indexes(loaded, reviews) -> None:
@@ -292,5 +319,10 @@ def test_a_regression_on_pairs_predicts_numbers(scored_pairs, tiny_encoder, tmp_
     np.testing.assert_allclose(answers["prediction"], expected, atol=1e-5)
     names = sorted(loaded.signatures["predict_text"].structured_input_signature[1])
     assert len(names) == 2 and "1" in names[0] and "2" in names[1]
+    for name, inputs in warmup_requests(tmp_path):
+        assert np.isfinite(loaded.signatures[name](**inputs)["prediction"]).all()
+    # This encoder's pooler reads the first token, which no texts don't have.
+    nothing = tf.constant([], tf.string)
+    assert loaded.signatures["predict_text"](**dict.fromkeys(names, nothing))["prediction"].shape == (0,)
     given = dict(zip(names, map(tf.constant, columns.values()), strict=True))
     np.testing.assert_allclose(loaded.signatures["predict_text"](**given)["prediction"], expected, atol=1e-5)

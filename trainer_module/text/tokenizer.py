@@ -43,7 +43,7 @@ class WordPieceTokenizer(tf.Module):
         return tf.cast(self._tokenizer.tokenize(texts).merge_dims(-2, -1), tf.int32)
 
 
-class HubTokenizer:
+class HubTokenizer(tf.Module):
     """The tokenizer of a Hub preprocessing SavedModel.
 
     Args:
@@ -51,9 +51,9 @@ class HubTokenizer:
     """
 
     def __init__(self, model: tf.Module) -> None:
+        super().__init__()
         self._model = model
-        with tf.init_scope():  # in Transform this runs while a graph is traced, where an id has no value yet
-            special = {name: int(value) for name, value in model.tokenize.get_special_tokens_dict().items()}
+        special = {name: int(value) for name, value in model.tokenize.get_special_tokens_dict().items()}
         self.start = special["start_of_sequence_id"]
         self.separator = special["end_of_segment_id"]
 

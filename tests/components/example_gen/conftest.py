@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import tensorflow as tf
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 
 from components.example_gen.component import make_example_gen
@@ -49,14 +50,21 @@ def run(tmp_path: Path) -> Run:
     """Calls the executor as TFX does: `run(train, eval, eval_fraction=…, text=…, label=…, …)`."""
     runs = iter(range(1000))
 
-    def run_executor(train: Path, eval: Path | None = None, eval_fraction: float = 0.5, **rows: Any) -> Outcome:
+    def run_executor(
+        train: Path,
+        eval: Path | None = None,
+        eval_fraction: float = 0.5,
+        beam_pipeline_args: list[str] | None = None,
+        **rows: Any,
+    ) -> Outcome:
         given = {"text": ["text"], "label": "label"} | rows
         component = make_example_gen(
             str(train), str(eval) if eval else None, eval_fraction, rows=RowFormat.from_dict(given)
         )
         artifact = standard_artifacts.Examples()
         artifact.uri = str(tmp_path / f"examples-{next(runs)}")
-        executor = component.executor_spec.executor_class()
+        context = BaseBeamExecutor.Context(beam_pipeline_args=beam_pipeline_args) if beam_pipeline_args else None
+        executor = component.executor_spec.executor_class(context)
         executor.Do({}, {"examples": [artifact]}, dict(component.exec_properties))
         return Outcome(artifact)
 

@@ -76,6 +76,19 @@ def test_bad_rows_are_dropped_counted_and_told(run: Run, write: Write, caplog: p
     ]
 
 
+def test_rows_stay_in_their_order(run: Run, write: Write) -> None:
+    texts = [f"text {number}" for number in range(500)]
+    train = write("train.csv", "text,label\n" + "".join(f"{text},{len(text) % 2}\n" for text in texts))
+    assert [row["text"].decode() for row in run(train, train).rows("train")] == texts
+
+
+def test_a_runner_that_was_named_gets_to_spread_the_rows(run: Run, write: Write) -> None:
+    train, eval = write("train.csv", GOOD), write("eval.csv", GOOD)
+    outcome = run(train, eval, beam_pipeline_args=["--runner=DirectRunner", "--setup_file=none"])
+    assert sorted(row["text"] for row in outcome.rows("train")) == [b"fine", b"poor"]
+    assert outcome.report == run(train, eval).report
+
+
 def test_fail_refuses_them(run: Run, write: Write) -> None:
     train = write("train.csv", GOOD + ",pos\n")
     assert problems_of(run, train, write("eval.csv", GOOD), on_bad_rows="fail") == [

@@ -4,7 +4,7 @@ import pytest
 
 from components.example_gen.bad_row import EMPTY_TEXT, NO_LABEL, BadRow
 from components.example_gen.rows_report import Dropped, InputSummary, RowsReport, SplitSummary
-from components.example_gen.tallies import MOST_LABELS, Kept, TallyRows, Trouble
+from components.example_gen.tallies import MOST_LABELS, Kept, MergeTallies, Tally, TallyRows, Trouble
 
 ROWS: list[Kept | Trouble] = [
     *[Trouble("train", BadRow("a", line, EMPTY_TEXT)) for line in (9, 2, 4, 3, 8, 7, 6)],
@@ -33,6 +33,15 @@ EXPECTED = RowsReport(
 )
 
 
+def report_of(rows: TallyRows, *tallies: Tally) -> RowsReport:
+    """The report, the way Beam combines it."""
+    merge = MergeTallies(rows)
+    merged = merge.create_accumulator()
+    for tally in tallies:
+        merged = merge.add_input(merged, rows.extract_output(tally))
+    return merge.extract_output(merge.merge_accumulators([merged]))
+
+
 @pytest.mark.parametrize("parts", [1, 2, 5, 12])
 def test_the_report_does_not_depend_on_how_rows_are_bundled(parts: int) -> None:
     combine = TallyRows(["train", "eval"], ["train", "eval"])
@@ -42,7 +51,8 @@ def test_the_report_does_not_depend_on_how_rows_are_bundled(parts: int) -> None:
         for row in ROWS[part::parts]:
             tally = combine.add_input(tally, row)
         tallies.append(tally)
-    assert combine.extract_output(combine.merge_accumulators(tallies)) == EXPECTED
+    assert report_of(combine, combine.merge_accumulators(tallies)) == EXPECTED
+    assert report_of(combine, *tallies) == EXPECTED
 
 
 def test_a_hash_split_reads_what_all_splits_keep() -> None:
@@ -51,7 +61,7 @@ def test_a_hash_split_reads_what_all_splits_keep() -> None:
     rows: list[Kept | Trouble] = [Kept("train", None), Kept("eval", None), Trouble("all", BadRow("a", 1, NO_LABEL))]
     for row in rows:
         tally = combine.add_input(tally, row)
-    report = combine.extract_output(tally)
+    report = report_of(combine, tally)
     assert report.inputs["all"].read == 3
     assert report.splits == {"train": SplitSummary(rows=1), "eval": SplitSummary(rows=1)}
 
@@ -61,10 +71,12 @@ def test_labels_are_counted_up_to_a_limit() -> None:
     most, other = combine.create_accumulator(), combine.create_accumulator()
     for number in range(MOST_LABELS):
         combine.add_input(most, Kept("train", str(number)))
-    assert len(combine.extract_output(most).splits["train"].labels) == MOST_LABELS
+    assert len(report_of(combine, most).splits["train"].labels) == MOST_LABELS
     combine.add_input(other, Kept("train", "one more"))
     merged = combine.merge_accumulators([most, other])
-    assert combine.extract_output(merged).splits["train"] == SplitSummary(rows=MOST_LABELS + 1, too_many_labels=True)
+    too_many = SplitSummary(rows=MOST_LABELS + 1, too_many_labels=True)
+    assert report_of(combine, merged).splits["train"] == too_many
+    assert report_of(combine, most, other).splits["train"] == too_many
 
 
 def test_the_report_survives_its_file(tmp_path) -> None:
