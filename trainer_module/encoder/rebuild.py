@@ -1,5 +1,6 @@
 """Rebuilds a Hub encoder and proves by a probe that it computes what the SavedModel computes."""
 
+import gc
 import math
 from dataclasses import dataclass
 from itertools import product
@@ -57,6 +58,7 @@ def rebuild(hub_model: HubModel, is_trainable: IsTrainable, dropout: float) -> R
     expected = {
         name: output.numpy() for name, output in call_hub_encoder(hub_model.load(), hub_model.interface, batch).items()
     }
+    gc.collect()  # the loaded program's copy of all weights hangs on reference cycles
     encoder = BertEncoder(
         hub_model.layout, HubWeights(hub_model.layout, hub_model.weights, is_trainable), dropout=dropout
     )

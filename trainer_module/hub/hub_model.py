@@ -1,6 +1,6 @@
 """A TF-Hub encoder as the source of weights, vocabulary, casing and architecture."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, reduce
 from typing import Any
 
@@ -90,10 +90,10 @@ class HubModel:
         """`sha256:…` of the SavedModel's content."""
         return self._reader.digest()
 
-    @cached_property
-    def weights(self) -> dict[str, np.ndarray]:
-        """The value of each variable in the layout, by name."""
-        return {variable.name: self._reader.value(variable) for variable in self._saved}
+    @property
+    def weights(self) -> Mapping[str, np.ndarray]:
+        """The value of each variable in the layout, by name; read from the checkpoint whenever it is asked for."""
+        return _StoredWeights(self._reader, self._saved)
 
     @property
     def vocab_path(self) -> str | None:
@@ -134,6 +134,23 @@ class HubModel:
                     "save the one you mean as a SavedModel of its own"
                 )
         return chosen
+
+
+class _StoredWeights(Mapping[str, np.ndarray]):
+    """Holds none of them: together they are as large as the model, once more."""
+
+    def __init__(self, reader: SavedModelReader, variables: Sequence[SavedVariable]) -> None:
+        self._reader = reader
+        self._by_name = {variable.name: variable for variable in variables}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._reader.value(self._by_name[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
 
 
 def _weights(reader: SavedModelReader, encoder: HubInterface) -> list[SavedVariable]:

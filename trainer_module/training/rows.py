@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_transform as tft
 
 from trainer_module.features import LABEL, MASK, TYPE_IDS, WORD_IDS
+
+if TYPE_CHECKING:
+    import tensorflow_transform as tft
 
 Batch = tuple[dict[str, np.ndarray], np.ndarray]
 
@@ -55,7 +58,7 @@ class Rows:
         return {WORD_IDS: word_ids, MASK: inside.astype(np.int32), TYPE_IDS: type_ids}, self.labels[indices]
 
 
-def read_rows(file_patterns: Sequence[str], transform_output: tft.TFTransformOutput) -> Rows:
+def read_rows(file_patterns: Sequence[str], transform_output: "tft.TFTransformOutput") -> Rows:
     """Reads transformed examples (gzipped TFRecords of tf.Examples, as Transform writes them).
 
     The order is that of the files' names and of the records in them, so that a seed fixes the batches.
