@@ -36,7 +36,7 @@ def test_a_standard_bert_is_rebuilt(tiny_model: HubModel) -> None:
 def test_a_probe_that_fails_leads_to_the_program(tiny_model: HubModel, caplog: pytest.LogCaptureFixture) -> None:
     changed = copy.copy(tiny_model)
     name = "transformer/layer_0/output/kernel"
-    changed.__dict__["weights"] = tiny_model.weights | {name: tiny_model.weights[name] * 2}
+    changed.__dict__["weights"] = dict(tiny_model.weights) | {name: tiny_model.weights[name] * 2}
     made = make_encoder(changed, lambda name: True, dropout=0.1)
     assert isinstance(made.encoder, HubLayerEncoder)
     assert not made.rebuilt

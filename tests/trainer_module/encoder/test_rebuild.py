@@ -41,7 +41,7 @@ def changed(tiny_model: HubModel) -> Callable[..., HubModel]:
 
     def make(name: str, change: Callable[[np.ndarray], np.ndarray]) -> HubModel:
         model = copy.copy(tiny_model)
-        model.__dict__["weights"] = tiny_model.weights | {name: change(tiny_model.weights[name])}
+        model.__dict__["weights"] = dict(tiny_model.weights) | {name: change(tiny_model.weights[name])}
         return model
 
     return make

