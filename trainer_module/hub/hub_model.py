@@ -90,7 +90,7 @@ class HubModel:
         """`sha256:…` of the SavedModel's content."""
         return self._reader.digest()
 
-    @property
+    @cached_property
     def weights(self) -> Mapping[str, np.ndarray]:
         """The value of each variable in the layout, by name; read from the checkpoint whenever it is asked for."""
         return _StoredWeights(self._reader, self._saved)
