@@ -25,8 +25,7 @@ SYSTEMS: tuple[System, System] = ("tfx", "permafrost")
 def main(
     repeats: Annotated[int, typer.Option(min=1, help="Small runs of each system, in turns; medians count.")] = 3,
     throughput: Annotated[bool, typer.Option(help="Measure Transform's and Evaluator's rows per second, too.")] = True,
-    rows: Annotated[int, typer.Option(help="Of ours, for the throughput.")] = 50_000,
-    tfx_rows: Annotated[int, typer.Option(help="Of the TFX example, which is slower.")] = 5_000,
+    rows: Annotated[int, typer.Option(help="For the throughput.")] = 50_000,
 ) -> None:
     """Runs both systems, each in a fresh process, and prints seconds and rows per second side by side.
 
@@ -47,8 +46,9 @@ def main(
         typical = [median_of([run for run in runs if run.system == system]) for system in SYSTEMS]
         console.print(fixed_cost_table(*typical))
         if throughput:
-            for system, count in zip(SYSTEMS, (tfx_rows, rows), strict=True):
-                runs.append(_run(console, system, recombined_rows(count, seed=0), steps, runs))
+            large = recombined_rows(rows, seed=0)
+            for system in SYSTEMS:
+                runs.append(_run(console, system, large, steps, runs))
             console.print(throughput_table(typical, runs[-2:]))
     except UserError as error:
         terminal.error(str(error))

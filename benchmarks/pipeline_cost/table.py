@@ -37,9 +37,9 @@ def throughput_table(small: Sequence[PipelineRun], large: Sequence[PipelineRun])
 
     Args:
         small: Theirs and ours.
-        large: Likewise; they need not have the same number of rows.
+        large: Likewise.
     """
-    table = _table(f"rows beyond the first {small[0].rows}: theirs {large[0].rows:,}, ours {large[1].rows:,}", "rows/s")
+    table = _table(f"{large[0].rows:,} rows, without what the first {small[0].rows} take", "rows/s")
     for name, share in _PER_ROW.items():
         theirs, ours = (rows_per_second(name, share, *runs) for runs in zip(small, large, strict=True))
         _add(table, name, theirs, ours)
