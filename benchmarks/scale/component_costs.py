@@ -27,6 +27,11 @@ class ComponentCost(BaseModel):
     start_rss_mb: float
     peak_rss_mb: float
 
+    @property
+    def added_mb(self) -> float:
+        """What it took beyond what was there, MiB; less than it needs where it reuses what others have freed."""
+        return self.peak_rss_mb - self.start_rss_mb
+
 
 class CostWatch:
     """A `ComponentListener` that keeps the costs, in the order in which the components ended.

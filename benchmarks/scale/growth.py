@@ -17,7 +17,7 @@ class Growth:
 
     Attributes:
         seconds_per_1000_rows: Of the rows that were added.
-        mb_per_100k_rows: The same of the peak memory.
+        mb_per_100k_rows: The same of the memory that the component itself added (`ComponentCost.added_mb`).
         measurable: Whether the seconds grew by more than `MEASURABLE_SECONDS`.
     """
 
@@ -48,7 +48,7 @@ def _growth(component: str, smaller: ScaleRun, larger: ScaleRun) -> Growth:
     seconds = after.seconds - before.seconds
     return Growth(
         seconds_per_1000_rows=seconds / added * 1e3,
-        mb_per_100k_rows=(after.peak_rss_mb - before.peak_rss_mb) / added * 1e5,
+        mb_per_100k_rows=(after.added_mb - before.added_mb) / added * 1e5,
         measurable=seconds > MEASURABLE_SECONDS,
     )
 

@@ -38,7 +38,8 @@ def _costs(runs: Sequence[ScaleRun]) -> Table:
 def _growths(runs: Sequence[ScaleRun]) -> Table:
     table = Table(
         title="Growth: seconds per 1,000 added rows, MiB per 100,000 added rows",
-        caption="Ratio: the last growth of seconds ÷ that before it; 1 is linear. –: too little growth to tell.",
+        caption="Memory: what a component took beyond what was there when it started. "
+        "Ratio: the last growth of seconds ÷ that before it; 1 is linear. –: too little growth to tell.",
     )
     table.add_column("component", no_wrap=True)
     for run in runs[1:]:

@@ -7,8 +7,8 @@ from benchmarks.scale.growth import growths, slope_ratio
 from benchmarks.scale.one_run import ScaleRun
 
 
-def run(rows: int, seconds: float, peak: float) -> ScaleRun:
-    cost = ComponentCost(component="Transform", seconds=seconds, start_rss_mb=900, peak_rss_mb=peak)
+def run(rows: int, seconds: float, peak: float, start: float = 900) -> ScaleRun:
+    cost = ComponentCost(component="Transform", seconds=seconds, start_rss_mb=start, peak_rss_mb=peak)
     other = ComponentCost(component="Trainer", seconds=77, start_rss_mb=900, peak_rss_mb=5000)
     return ScaleRun(rows=rows, seconds=seconds + 77, components=[other, cost])
 
@@ -19,6 +19,11 @@ def test_the_fixed_part_of_the_cost_is_left_out() -> None:
     assert (first.seconds_per_1000_rows, second.seconds_per_1000_rows) == pytest.approx((0.1, 0.1))
     assert (first.mb_per_100k_rows, second.mb_per_100k_rows) == (pytest.approx(100), 0)
     assert slope_ratio([first, second]) == pytest.approx(1)
+
+
+def test_memory_that_earlier_components_left_is_not_counted() -> None:
+    (growth,) = growths("Transform", [run(10_000, 1, 1000, start=900), run(110_000, 1, 1530, start=1400)])
+    assert growth.mb_per_100k_rows == pytest.approx(30)
 
 
 def test_time_that_grows_with_the_square_of_the_rows_has_a_ratio_above_one() -> None:

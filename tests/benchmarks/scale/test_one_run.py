@@ -34,10 +34,16 @@ def test_every_component_is_measured(
     temporary: Path, tiny_hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tmp_path / "tiny.toml"
-    hub = '"../../../shared/hub_models/bert_relu_L-2_H-32"'
     text = one_run.CONFIG.read_text(encoding="utf-8")
-    assert hub in text and "steps = 100" in text
-    config.write_text(text.replace(hub, f'"{tiny_hub}"').replace("steps = 100", "steps = 2"), encoding="utf-8")
+    changes = {
+        '"../../../shared/hub_models/bert_relu_L-2_H-32"': f'"{tiny_hub}"',
+        "max_tokens = 128": "max_tokens = 32",
+        "steps = 100": "steps = 2",
+    }
+    for given, wanted in changes.items():
+        assert given in text
+        text = text.replace(given, wanted)
+    config.write_text(text, encoding="utf-8")
     source = tmp_path / "source.tsv"
     source.write_text("the film is very good and the story too\t1\nthe film is bad and so very long\t0\n" * 3)
     monkeypatch.setattr(one_run, "CONFIG", config)
