@@ -9,6 +9,7 @@ from trainer_module.training.row_source import RowSource
 from trainer_module.training.rows import Batch
 
 _POOL = 32  # batches sorted by length together; larger pads less and shuffles less
+_NO_ROW = np.zeros(0, np.int64)  # any row may be one that training doesn't visit, and that isn't stored
 
 
 def epoch_batches(
@@ -92,7 +93,7 @@ def evaluation_dataset(source: RowSource, batch_size: int) -> tf.data.Dataset:
 
 def input_specs(source: RowSource) -> dict[str, tf.TensorSpec]:
     """The inputs of a batch of any size and length: one trace of a function serves them all."""
-    inputs, _ = source.batch(np.array([0]))
+    inputs, _ = source.batch(_NO_ROW)
     # Rows and tokens vary in number; vectors have a fixed width.
     widths = {name: [] if each.dtype.kind == "i" else [each.shape[-1]] for name, each in inputs.items()}
     return {
@@ -102,6 +103,6 @@ def input_specs(source: RowSource) -> dict[str, tf.TensorSpec]:
 
 
 def _dataset(batches: Callable[[], Iterator[Batch]], source: RowSource) -> tf.data.Dataset:
-    _, labels = source.batch(np.array([0]))
+    _, labels = source.batch(_NO_ROW)
     signature = (input_specs(source), tf.TensorSpec([None], tf.as_dtype(labels.dtype)))
     return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)

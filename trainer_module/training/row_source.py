@@ -24,5 +24,8 @@ class RowSource(Protocol):
     def __len__(self) -> int: ...
 
     def batch(self, indices: np.ndarray) -> Batch:
-        """The classifier's inputs for the rows at `indices`, padded to the longest of them, and their labels."""
+        """The classifier's inputs for the rows at `indices`, padded to the longest of them, and their labels.
+
+        Of no row: empty arrays, from which their kinds can be told.
+        """
         ...

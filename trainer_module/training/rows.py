@@ -48,8 +48,9 @@ class Rows:
             A Hub encoder's three inputs, each `[batch, seq]` int32, and the labels `[batch]`.
         """
         lengths = self.lengths[indices]
-        inside = np.arange(lengths.max())[None, :] < lengths[:, None]
-        source = (self.offsets[indices][:, None] + np.arange(lengths.max())[None, :])[inside]
+        places = np.arange(lengths.max(initial=0))
+        inside = places < lengths[:, None]
+        source = (self.offsets[indices][:, None] + places)[inside]
         word_ids = np.zeros(inside.shape, np.int32)
         type_ids = np.zeros(inside.shape, np.int32)
         word_ids[inside] = self.word_ids[source]

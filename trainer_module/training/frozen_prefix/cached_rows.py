@@ -38,7 +38,7 @@ class CachedRows:
     def batch(self, indices: np.ndarray) -> Batch:
         """The rows at `indices`: `pooled`, or `states` and `input_mask`; and the labels."""
         lengths = self.lengths[indices] if self._kept is Kept.STATES else np.ones(len(indices), np.int64)
-        values = self._store.gather(indices, int(lengths.max())).view(self._dtype)
+        values = self._store.gather(indices, int(lengths.max(initial=1))).view(self._dtype)
         if self._kept is Kept.POOLED:
             return {POOLED: values[:, 0]}, self.labels[indices]
         mask = (np.arange(values.shape[1]) < lengths[:, None]).astype(np.int32)

@@ -30,6 +30,8 @@ def prefix_digest(
         "kept": prefix.kept.value,
         "pooling": classifier.pooling,
         "dtype": dtype.name,
+        # What is stored of a whole encoder is float32, whatever it was computed in.
+        "compute_dtype": settings.compute_dtype,
         "max_tokens": settings.max_tokens,
         "hub": plan.model.hub_digest,
         "tokenizer": [settings.preprocess, settings.vocab, settings.lower_case],

@@ -24,7 +24,7 @@ from trainer_module.training.classifier import BertClassifier
 from trainer_module.training.frozen_prefix.cached_rows import STORED_DTYPES, CachedRows
 from trainer_module.training.frozen_prefix.digests import prefix_digest, row_keys
 from trainer_module.training.frozen_prefix.prefix import Kept, Prefix, part_names, prefix_in
-from trainer_module.training.frozen_prefix.prefix_function import PrefixFunction
+from trainer_module.training.frozen_prefix.prefix_function import PrefixFunction, token_batches
 from trainer_module.training.row_source import RowSource
 from trainer_module.training.rows import Rows
 from trainer_module.training.schedule import Stage
@@ -81,6 +81,7 @@ class PrefixCache:
         self._stages = {stage: self._longer_prefix(stage) for stage in stages}
         self._forms = self._choose()
         self._base_sources: list[RowSource] | None = None
+        self._base_parts = 0
         self._whole_training = ExitStack()
         self._this_stage = ExitStack()
 
@@ -101,14 +102,10 @@ class PrefixCache:
         self._this_stage.close()
         if self._base_sources is None:
             rows: list[RowSource] = [split.rows for split in self._splits]
-            self._base_sources = self._encode(self._base, rows, 0, self._whole_training)
-        base_parts = self._base.parts if self._base else 0
+            self._base_sources, self._base_parts = self._encode(self._base, rows, 0, self._whole_training)
         longer = self._stages[stage]
-        if longer is None:
-            self._classifier.enter_after(base_parts)
-            return self._base_sources
-        sources = self._encode(longer, self._base_sources, base_parts, self._this_stage)
-        self._classifier.enter_after(longer.parts)
+        sources, parts = self._encode(longer, self._base_sources, self._base_parts, self._this_stage)
+        self._classifier.enter_after(parts)
         return sources
 
     def _longer_prefix(self, stage: Stage) -> Prefix | None:
@@ -119,26 +116,43 @@ class PrefixCache:
 
     def _encode(
         self, prefix: Prefix | None, sources: Sequence[RowSource], entry: int, until: ExitStack
-    ) -> list[RowSource]:
-        """The sources from behind the prefix, for the splits that are cached."""
-        encoded = list(sources)
+    ) -> tuple[list[RowSource], int]:
+        """The sources from behind the prefix, for the splits that are cached; and after how many parts they are.
+
+        Where there is no room, they are what was given, all of them: the classifier is entered at one place only.
+        """
         cached = [index for index, form in enumerate(self._forms) if form != "off"]
         if prefix is None or not cached:
-            return encoded
+            return list(sources), entry
         self._classifier.enter_after(entry)
         function = PrefixFunction(self._classifier, prefix, sources[cached[0]])
         directory = None
         if "disk" in self._forms or self._settings.prefix_cache_dir:
             directory = self._directory(prefix, function.dtype, until)
-        for index in cached:
-            split = self._splits[index]
-            try:
-                store = self._fill(split, self._forms[index], prefix, function, sources[index], directory, until)
-            except StoreFull as error:
-                _log.warning("the prefix of the %s rows is computed in every epoch: %s", split.name, error)
-            else:
-                encoded[index] = CachedRows(split.rows, store, prefix.kept, function.dtype)
-        return encoded
+        try:
+            return self._fill_all(prefix, function, sources, directory, until), prefix.parts
+        except StoreFull as error:
+            until.close()
+            if "disk" not in self._forms:
+                _log.warning("%s: kept in memory only, not for later runs: %s", prefix, error)
+                return self._fill_all(prefix, function, sources, None, until), prefix.parts
+            _log.warning("%s: computed in every epoch: %s", prefix, error)
+            return list(sources), entry
+
+    def _fill_all(
+        self,
+        prefix: Prefix,
+        function: PrefixFunction,
+        sources: Sequence[RowSource],
+        directory: str | None,
+        until: ExitStack,
+    ) -> list[RowSource]:
+        filled = list(sources)
+        for index, (split, form) in enumerate(zip(self._splits, self._forms, strict=True)):
+            if form != "off":
+                store = self._fill(split, form, prefix, function, sources[index], directory, until)
+                filled[index] = CachedRows(split.rows, store, prefix.kept, function.dtype)
+        return filled
 
     def _fill(
         self,
@@ -228,7 +242,6 @@ class PrefixCache:
 
 
 def _copy(source: ActivationStore, target: ActivationStore, positions: np.ndarray, lengths: np.ndarray) -> None:
-    for part in np.array_split(positions, max(1, len(positions) // 256)):
-        if len(part):
-            values = source.gather(part, int(lengths[part].max()))
-            target.put(part, lengths[part], values[np.arange(values.shape[1]) < lengths[part][:, None]])
+    for part in token_batches(lengths, positions):
+        values = source.gather(part, int(lengths[part].max()))
+        target.put(part, lengths[part], values[np.arange(values.shape[1]) < lengths[part][:, None]])

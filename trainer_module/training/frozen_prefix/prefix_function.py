@@ -45,7 +45,7 @@ class PrefixFunction:
         Args:
             put: Takes what comes out; see `ActivationStore.put`.
         """
-        for batch in _batches(source.lengths, positions):
+        for batch in token_batches(source.lengths, positions):
             lengths = self.vectors(source.lengths[batch])
             inputs, _ = source.batch(batch)
             values = self._run({name: tf.constant(each) for name, each in inputs.items()}).numpy()
@@ -57,8 +57,13 @@ class PrefixFunction:
         return lengths if self._kept is Kept.STATES else np.ones(len(lengths), np.int64)
 
 
-def _batches(lengths: np.ndarray, positions: np.ndarray) -> Iterator[np.ndarray]:
-    """Longest first, so that memory's peak comes at once."""
+def token_batches(lengths: np.ndarray, positions: np.ndarray) -> Iterator[np.ndarray]:
+    """Cuts rows into batches of about the same number of tokens, longest first, so that memory's peak comes at once.
+
+    Args:
+        lengths: Of all rows, `[rows]`.
+        positions: The rows to cut.
+    """
     order = positions[np.argsort(-lengths[positions], kind="stable")]
     first = 0
     while first < len(order):
