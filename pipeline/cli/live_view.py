@@ -4,6 +4,7 @@ import logging
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -14,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from trainer_module.training.events import TRAINING_LOGGER
+from trainer_module.training.events import PREFIX_CACHE_LOGGER, TRAINING_LOGGER
 
 
 class LiveView(logging.Handler):
@@ -70,10 +71,12 @@ class LiveView(logging.Handler):
         self._print(f"[red]✗[/] {component}")
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Shows a training step on the bar, and a warning as a line."""
+        """Shows a training step on the bar; what the prefix cache does, and a warning, as a line."""
         progress = getattr(record, "progress", None)
         if progress is not None and record.name == TRAINING_LOGGER:
             self._show_training(progress.step, progress.total_steps, progress.metrics)
+        elif record.levelno == logging.INFO and record.name == PREFIX_CACHE_LOGGER:
+            self._print(f"  [dim]{escape(record.getMessage())}[/]")
         elif record.levelno >= logging.WARNING:
             self._console.print(f"[yellow]warning:[/] {record.getMessage()}")
 

@@ -21,6 +21,7 @@ from trainer_module.prefix_cache.scratch_folder import ScratchFolder
 from trainer_module.prefix_cache.segments import StoreFull
 from trainer_module.settings import BertSettings
 from trainer_module.training.classifier import BertClassifier
+from trainer_module.training.events import PREFIX_CACHE_LOGGER
 from trainer_module.training.frozen_prefix.cached_rows import STORED_DTYPES, CachedRows
 from trainer_module.training.frozen_prefix.digests import prefix_digest, row_keys
 from trainer_module.training.frozen_prefix.prefix import Kept, Prefix, part_names, prefix_in
@@ -29,7 +30,7 @@ from trainer_module.training.row_source import RowSource
 from trainer_module.training.rows import Rows
 from trainer_module.training.schedule import Stage
 
-_log = logging.getLogger("permafrost.prefix_cache")
+_log = logging.getLogger(PREFIX_CACHE_LOGGER)
 
 Form = Literal["memory", "disk", "off"]
 
@@ -176,11 +177,12 @@ class PrefixCache:
             until.callback(stores[-1].close)
         missing = split.visited[~stores[0].has(split.visited)]
         _log.info(
-            "%s: %d of %d %s rows computed, the others found",
+            "%s, of %d %s rows: computing %d, found %d",
             prefix,
-            len(missing),
             len(split.visited),
             split.name,
+            len(missing),
+            len(split.visited) - len(missing),
         )
         function.encode(source, missing, stores[0].put)
         stores[0].finish()
