@@ -17,8 +17,9 @@ def render(latencies: Sequence[Latency]) -> Table:
         title="Latency of 10-word texts, milliseconds",
         caption="Ours pads to the longest text of the request, the other export to max_tokens. Ratio: other ÷ ours.",
     )
-    for name in ("signature", "batch", "ours p50", "p99", "padded p50", "p99", "ratio p50", "p99"):
-        table.add_column(name, justify="left" if name == "signature" else "right")
+    table.add_column("signature", no_wrap=True)
+    for name in ("batch", "ours p50", "p99", "padded p50", "p99", "ratio p50", "p99"):
+        table.add_column(name, justify="right")
     ours, padded = (
         {(each.signature, each.batch): each for each in latencies if each.padding == padding}
         for padding in ("longest", "max_tokens")
