@@ -1,13 +1,13 @@
 """One run of the study: a fresh encoder, trained by the pipeline's own trainer, measured on the test set."""
 
 import tempfile
-import time
 
 import tf_keras as keras
 from pydantic import BaseModel, ConfigDict
 
 from benchmarks.freeze_study.design import DataSet, Level
 from benchmarks.freeze_study.token_rows import TokenRows
+from benchmarks.watch import Watch
 from trainer_module.audit.frozen_check import check_frozen
 from trainer_module.encoder import make_encoder
 from trainer_module.freezing.planning import plan_freeze
@@ -74,11 +74,11 @@ def run_once(
     classifier = BertClassifier(
         encoder, outputs=rows.classes, pooling=settings.pooling, dropout=settings.dropout, seed=seed
     )
-    watch = _Watch()
+    watch = Watch()
     with tempfile.TemporaryDirectory() as log_dir:
         # Evaluated once, at the end: a first batch stands for the measurement after each epoch.
         train(classifier, rows.train, _first(rows.test, settings.batch_size), settings, plan, log_dir)
-    seconds, busy_elsewhere = watch.stop()
+    spent = watch.stop()
     check_frozen(plan, hub_model.weights, encoder.hub_variables)
     measured = classifier.evaluate(evaluation_dataset(rows.test, 4 * settings.batch_size), verbose=0, return_dict=True)
     used = sum(variable.parameters for variable in plan.variables if not variable.unused)
@@ -92,8 +92,8 @@ def run_once(
         learning_rate=learning_rate,
         frozen_share=1 - plan.trainable_params / used,
         accuracy=measured["accuracy"],
-        seconds=seconds,
-        busy_elsewhere=busy_elsewhere,
+        seconds=spent.seconds,
+        busy_elsewhere=spent.busy_elsewhere,
     )
 
 
@@ -101,27 +101,3 @@ def _first(rows: Rows, count: int) -> Rows:
     end = rows.offsets[count]
     types = None if rows.type_ids is None else rows.type_ids[:end]
     return Rows(rows.word_ids[:end], types, rows.offsets[: count + 1], rows.labels[:count])
-
-
-class _Watch:
-    """Seconds, and whether the machine was ours alone (Linux: /proc/stat, in hundredths of a second)."""
-
-    def __init__(self) -> None:
-        self._start = time.perf_counter()
-        self._own = time.process_time()
-        self._busy, self._all = _processors()
-
-    def stop(self) -> tuple[float, float]:
-        seconds = time.perf_counter() - self._start
-        busy, everything = _processors()
-        own = time.process_time() - self._own
-        elsewhere = (busy - self._busy) / 100 - own
-        return seconds, max(0.0, elsewhere / ((everything - self._all) / 100))
-
-
-def _processors() -> tuple[int, int]:
-    """Time that all processors were busy, and all their time."""
-    with open("/proc/stat", encoding="ascii") as stream:
-        times = [int(value) for value in stream.readline().split()[1:9]]
-    idle = times[3] + times[4]
-    return sum(times) - idle, sum(times)

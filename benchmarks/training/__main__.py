@@ -18,13 +18,16 @@ from trainer_module.errors import UserError
 def main(
     rows: Annotated[int, typer.Option(min=32, help="Training rows; fewer make a quick try.")] = TRAIN_ROWS,
     out: Annotated[Path, typer.Option(help="Folder of results.json and training.png.")] = ROOT / "benchmarks",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Measure only what results.json lacks, after a run that was stopped.")
+    ] = False,
     readme: Annotated[
         bool, typer.Option("--readme", help="Measure nothing; print the stored results in Markdown.")
     ] = False,
 ) -> None:
     """Trains with Permafrost, Hugging Face and TFX's recipe on the same weights and rows, each in a fresh process.
 
-    Everything is measured anew, and kept as soon as it is measured, in results.json.
+    Everything is measured anew, unless resumed, and kept as soon as it is measured, in results.json.
     """
     terminal = Terminal.open()
     file = out / "results.json"
@@ -38,7 +41,7 @@ def main(
         for task in tasks():
             model_folder(task.system)
         refuse_missing_peer()
-        results = _measure(rows, file, terminal)
+        results = _measure(rows, file, terminal, Results.read(file) if resume and file.exists() else None)
         run_module(PEER_PYTHON, "benchmarks.training.chart", str(file), str(out / "training.png"))
     except UserError as error:
         terminal.error(str(error))
@@ -51,8 +54,10 @@ def main(
     terminal.out.print(as_table(results))
 
 
-def _measure(rows: int, file: Path, terminal: Terminal) -> Results:
-    for results in compare(rows, file, gemm_peaks, measure_in_process):
+def _measure(rows: int, file: Path, terminal: Terminal, before: Results | None) -> Results:
+    if before is not None and before.train_rows != rows:
+        raise UserError(f"{file}: was measured with {before.train_rows} rows, not {rows}; leave out --resume")
+    for results in compare(rows, file, gemm_peaks, measure_in_process, before):
         if results.rows:
             terminal.out.print(_in_one_line(results.rows[-1]), soft_wrap=True)
         else:

@@ -15,29 +15,27 @@ def compare(
     file: Path,
     peaks: Callable[[str], dict[str, Any]],
     measure: Callable[[Task, int], dict[str, Any]],
+    before: Results | None = None,
 ) -> Iterator[Results]:
-    """Measures everything anew.
+    """Measures everything anew, or what is missing.
 
     Args:
         train_rows: First so many of the training rows.
         file: Written after each measurement.
         peaks: See `gemm_peaks`.
         measure: See `measure_in_process`.
+        before: Results of a comparison that was stopped, of as many rows.
 
     Yields:
         What there is so far, after the machine's peak and after each measurement.
     """
-    of_library = {library: peaks(library) for library in ("tensorflow", "torch")}
-    results = Results(
-        gemm_gflops=max(each["float32"] for each in of_library.values()),
-        gemm_gflops_bfloat16=max(each["bfloat16"] for each in of_library.values()),
-        train_rows=train_rows,
-        processors=os.cpu_count() or 1,
-        versions={library: each["version"] for library, each in of_library.items()},
-    )
+    results = before or _of_this_machine(train_rows, peaks)
     results.write(file)
     yield results
+    done = {(row.system, row.frozen, row.dtype, row.epochs) for row in results.rows}
     for task in tasks():
+        if (task.system, task.frozen, task.dtype, task.epochs) in done:
+            continue
         measured = measure(task, train_rows)
         share = measured["useful_gflop"] / measured["seconds"] / results.peak(task.dtype)
         row = Row.model_validate(measured | {"gemm_share": round(share, 4)})
@@ -45,6 +43,18 @@ def compare(
         results = results.model_copy(update={"rows": [*results.rows, row]})
         results.write(file)
         yield results
+
+
+def _of_this_machine(train_rows: int, peaks: Callable[[str], dict[str, Any]]) -> Results:
+    """Without any row yet."""
+    of_library = {library: peaks(library) for library in ("tensorflow", "torch")}
+    return Results(
+        gemm_gflops=max(each["float32"] for each in of_library.values()),
+        gemm_gflops_bfloat16=max(each["bfloat16"] for each in of_library.values()),
+        train_rows=train_rows,
+        processors=os.cpu_count() or 1,
+        versions={library: each["version"] for library, each in of_library.items()},
+    )
 
 
 def gemm_peaks(library: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmarks.training.watch import Spent
+from benchmarks.watch import Spent
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from benchmarks.training.design import (
 )
 from benchmarks.training.measured import Measured
 from benchmarks.training.sst2 import Split, Sst2
-from benchmarks.training.watch import Watch, differences
+from benchmarks.watch import Watch, differences
 
 
 class Classifier(torch.nn.Module):

@@ -10,7 +10,7 @@ from benchmarks.training.design import BATCH_SIZE, DROPOUT, MAX_TOKENS, SEED, Ta
 from benchmarks.training.measured import Measured
 from benchmarks.training.sst2 import Sst2
 from benchmarks.training.token_rows import first, tokenize
-from benchmarks.training.watch import Watch, differences
+from benchmarks.watch import Watch, differences
 from trainer_module.audit.frozen_check import check_frozen
 from trainer_module.encoder import make_encoder
 from trainer_module.freezing.planning import plan_freeze

@@ -12,7 +12,7 @@ from benchmarks.training.measured import Measured
 from benchmarks.training.sst2 import Sst2
 from benchmarks.training.systems.permafrost import settings_of
 from benchmarks.training.token_rows import tokenize
-from benchmarks.training.watch import Watch, differences
+from benchmarks.watch import Watch, differences
 from trainer_module.features import MASK, TYPE_IDS, WORD_IDS
 from trainer_module.hub.hub_model import HubModel
 from trainer_module.training.rows import Rows

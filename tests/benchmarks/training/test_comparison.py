@@ -62,6 +62,20 @@ def test_a_stop_loses_nothing(tmp_path: Path) -> None:
     assert [row.system for row in Results.read(file).rows] == ["huggingface", "permafrost"]
 
 
+def test_what_a_stop_left_out_can_be_measured_later(tmp_path: Path) -> None:
+    *_, complete = compare(64, tmp_path / "results.json", PEAKS.__getitem__, measured)
+    asked: list[Task] = []
+
+    def remembers(task: Task, train_rows: int) -> dict[str, Any]:
+        asked.append(task)
+        return measured(task, train_rows)
+
+    stopped = complete.model_copy(update={"rows": complete.rows[:3]})
+    *_, resumed = compare(64, tmp_path / "results.json", {}.__getitem__, remembers, stopped)
+    assert asked == tasks()[3:]
+    assert resumed == complete
+
+
 def test_training_on_other_tokens_is_no_comparison(tmp_path: Path) -> None:
     def other_tokens(task: Task, train_rows: int) -> dict[str, Any]:
         return measured(task, train_rows, gflop=600.0 if task.system == "huggingface" else 601.0)

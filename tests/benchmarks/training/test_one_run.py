@@ -8,7 +8,7 @@ from benchmarks.training import one_run
 from benchmarks.training.arithmetic import useful_flops
 from benchmarks.training.design import LEVELS, Task
 from benchmarks.training.measured import Measured
-from benchmarks.training.watch import Spent, Watch, differences
+from benchmarks.watch import Spent, Watch, differences
 from trainer_module.errors import UserError
 
 
