@@ -105,4 +105,8 @@ def input_specs(source: RowSource) -> dict[str, tf.TensorSpec]:
 def _dataset(batches: Callable[[], Iterator[Batch]], source: RowSource) -> tf.data.Dataset:
     _, labels = source.batch(_NO_ROW)
     signature = (input_specs(source), tf.TensorSpec([None], tf.as_dtype(labels.dtype)))
-    return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
+    options = tf.data.Options()
+    # There is nothing to tune. Its thread sleeps ever longer, up to a minute, and training would end only when it wakes.
+    options.autotune.enabled = False
+    return dataset.with_options(options)
