@@ -107,6 +107,6 @@ def _dataset(batches: Callable[[], Iterator[Batch]], source: RowSource) -> tf.da
     signature = (input_specs(source), tf.TensorSpec([None], tf.as_dtype(labels.dtype)))
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
     options = tf.data.Options()
-    # There is nothing to tune. Its thread sleeps ever longer, up to a minute, and training would end only when it wakes.
+    # There is nothing to tune, and its thread sleeps ever longer, up to a minute: training would end when it wakes.
     options.autotune.enabled = False
     return dataset.with_options(options)
