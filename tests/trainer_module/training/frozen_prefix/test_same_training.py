@@ -1,0 +1,123 @@
+"""Training from behind the prefix is the training that it replaces, step by step, and each row is encoded once."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trainer_module.encoder import make_encoder
+from trainer_module.freezing.freeze_plan import FreezePlan
+from trainer_module.hub.hub_model import HubModel
+from trainer_module.training.rows import Rows
+
+pytestmark = pytest.mark.slow
+
+BLOCKS_THEN_EMBEDDINGS = (
+    {"freeze": "embeddings", "until_epoch": 4},
+    {"freeze": "encoder[0]", "until_epoch": 4},
+    {"freeze": "encoder[1:]", "until_epoch": 2},
+)
+CASES: dict[str, tuple[tuple[dict[str, Any], ...], dict[str, Any], list[str]]] = {
+    "half": (({"freeze": "embeddings"}, {"freeze": "encoder[:2]"}), {}, ["embeddings + 2 blocks"]),
+    "pooled": (({"freeze": "all"},), {"pooling": "pooled"}, ["the whole encoder"]),
+    "cls": (({"freeze": "all"},), {"pooling": "cls"}, ["the whole encoder"]),
+    "mean": (({"freeze": "all"},), {"pooling": "mean"}, ["the whole encoder"]),
+    "pooler trains": (({"freeze": "all"}, {"train": "pooler"}), {}, ["embeddings + 3 blocks"]),
+    "gradual": (
+        (
+            {"freeze": "embeddings"},
+            {"freeze": "encoder[0]", "until_epoch": 5},
+            {"freeze": "encoder[1]", "until_epoch": 4},
+            {"freeze": "encoder[2]", "until_epoch": 2},
+            {"freeze": "pooler", "until_epoch": 2},
+        ),
+        {"epochs": 6},
+        # The third stage has one epoch, in which a longer prefix would save nothing.
+        ["embeddings", "the whole encoder", "embeddings + 2 blocks"],
+    ),
+    "embeddings thaw last": (BLOCKS_THEN_EMBEDDINGS, {"epochs": 5}, ["embeddings + 3 blocks", "embeddings + 1 block"]),
+    "pooler thaws": (
+        ({"freeze": "all"}, {"freeze": "pooler", "until_epoch": 2}),
+        {"epochs": 3},
+        ["embeddings + 3 blocks", "the whole encoder"],
+    ),
+}
+
+
+def check_same(ours: Any, plain: Any) -> None:
+    assert len(ours.losses) == len(plain.losses) == 5 * plain.settings.epochs
+    assert len(set(plain.losses)) > 10
+    np.testing.assert_allclose(ours.losses, plain.losses, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(ours.val_losses, plain.val_losses, atol=1e-5, rtol=0)
+
+
+def check_encoded_once(seen: Any, rows: Rows, evaluated: Rows, prefixes: int) -> None:
+    assert [sorted(given) for given in seen.encoded] == [sorted(rows.labels), sorted(evaluated.labels)] * prefixes
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_steps_loss_is_the_same_and_each_row_is_encoded_once(
+    case: str, run: Callable[..., Any], train_rows: Rows, eval_rows: Rows, tmp_path: Path
+) -> None:
+    rules, more, prefixes = CASES[case]
+    plain = run(rules, prefix_cache="off", **more)
+    assert plain.encoded == []
+    for placed in ({"prefix_cache": "memory"}, {"prefix_cache": "auto", "prefix_cache_dir": str(tmp_path / "kept")}):
+        seen = run(rules, **placed, **more)
+        check_same(seen, plain)
+        check_encoded_once(seen, train_rows, eval_rows, len(prefixes))
+        assert [message.partition(":")[0] for message in seen.messages if "computed" in message][::2] == prefixes
+        assert seen.traces == plain.traces == [1] * len(seen.plan.stages)
+
+
+@pytest.mark.parametrize("case", ["half", "gradual"])
+@pytest.mark.parametrize(("form", "kept"), [("disk", False), ("auto", False), ("memory", True)])
+def test_wherever_it_is_kept(
+    case: str, form: str, kept: bool, run: Callable[..., Any], train_rows: Rows, eval_rows: Rows, tmp_path: Path
+) -> None:
+    rules, more, prefixes = CASES[case]
+    plain = run(rules, prefix_cache="off", **more)
+    directory = {"prefix_cache_dir": str(tmp_path / "kept")} if kept else {}
+    seen = run(rules, prefix_cache=form, **directory, **more)
+    check_same(seen, plain)
+    check_encoded_once(seen, train_rows, eval_rows, len(prefixes))
+
+
+def test_with_a_budget_of_tokens(run: Callable[..., Any], train_rows: Rows, eval_rows: Rows) -> None:
+    rules = ({"freeze": "embeddings"}, {"freeze": "encoder[:2]"})
+    plain, seen = (run(rules, prefix_cache=form, tokens_per_batch=40) for form in ("off", "memory"))
+    assert len(plain.losses) == len(seen.losses) > 15
+    np.testing.assert_allclose(seen.losses, plain.losses, atol=1e-5, rtol=0)
+    check_encoded_once(seen, train_rows, eval_rows, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "rules", "prefixes"),
+    [
+        ("albert_L-4_H-32", ({"freeze": "embeddings"},), 1),
+        ("albert_L-4_H-32", ({"freeze": "all"}, {"train": "pooler"}), 1),
+        ("mobilebert_L-3", ({"freeze": "all"},), 1),
+        ("mobilebert_L-3", ({"freeze": "embeddings"},), 0),
+        ("mobilebert_L-3", ({"freeze": "all", "until_epoch": 2},), 1),
+    ],
+)
+def test_other_families(
+    name: str,
+    rules: tuple[dict[str, Any], ...],
+    prefixes: int,
+    run: Callable[..., Any],
+    loaded_once: Callable[[str], HubModel],
+    train_rows: Rows,
+    eval_rows: Rows,
+) -> None:
+    """One block applied many times; and a program that runs as a whole, of which only the whole is kept."""
+    hub = loaded_once(name)
+
+    def make(plan: FreezePlan) -> Any:
+        return make_encoder(hub, plan.is_trainable, dropout=0.1).encoder
+
+    plain, seen = (run(rules, prefix_cache=form, hub=hub, make=make) for form in ("off", "memory"))
+    check_same(seen, plain)
+    check_encoded_once(seen, train_rows, eval_rows, prefixes)
