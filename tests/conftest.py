@@ -6,12 +6,19 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
+import io
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from trainer_module.freezing.freeze_plan import FreezePlan
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -66,6 +73,82 @@ def tiny_hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lower_case=True,
     )
     return model
+
+
+@pytest.fixture(scope="session")
+def export_variables() -> Callable[..., Path]:
+    """Exports nothing but variables: `export_variables(folder, values, plan)`; gives the folder.
+
+    The Hub variables of `values` and the `head`'s are where the Trainer puts them; without a plan, none travels along.
+    """
+    import tensorflow as tf
+
+    from trainer_module.audit.plan_in_model import write_plan
+
+    def export(
+        folder: Path,
+        values: Mapping[str, np.ndarray],
+        plan: "FreezePlan | None" = None,
+        head: Mapping[str, np.ndarray] | None = None,
+    ) -> Path:
+        root = tf.Module()
+        root.model_variables = [tf.Variable(value, name=name) for name, value in values.items()]
+        if head is not None:
+            root.head = [tf.Variable(value, name=name) for name, value in head.items()]
+        tf.saved_model.save(root, str(folder))
+        if plan is not None:
+            write_plan(str(folder), plan)
+        return folder
+
+    return export
+
+
+class InProcessCommand:
+    """`permafrost` called in this process, and what it printed so far.
+
+    Args:
+        width: The screen's, in characters.
+    """
+
+    def __init__(self, width: int) -> None:
+        from rich.console import Console
+
+        from pipeline.cli.terminal import Terminal
+
+        self.terminal = Terminal()
+        self.terminal.out = Console(file=io.StringIO(), width=width, highlight=False)
+        self.terminal.err = Console(file=io.StringIO(), width=width, highlight=False)
+        # Else it moves this process's own descriptors.
+        self.terminal.log_file = Path("the.log")
+
+    def __call__(self, *arguments: str) -> int:
+        """Gives the exit code; a `UserError` comes through."""
+        from pipeline.cli.app import app
+
+        return int(app(list(arguments), standalone_mode=False) or 0)
+
+    @property
+    def out(self) -> str:
+        return _printed(self.terminal.out)
+
+    @property
+    def err(self) -> str:
+        return _printed(self.terminal.err)
+
+
+def _printed(console: "Console") -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.fixture
+def permafrost(monkeypatch: pytest.MonkeyPatch) -> InProcessCommand:
+    """`permafrost("audit", folder)` gives the exit code; `permafrost.out` and `permafrost.err` what it printed."""
+    from pipeline.cli.terminal import Terminal
+
+    command = InProcessCommand(width=200)
+    monkeypatch.setattr(Terminal, "_current", command.terminal)
+    return command
 
 
 def _encoder_shapes(words: int, blocks: int, hidden: int, heads: int, positions: int) -> dict[str, tuple[int, ...]]:

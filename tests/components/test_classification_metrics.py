@@ -81,6 +81,7 @@ def test_two_classes() -> None:
     assert (found["one class"]["precision/0"], found["one class"]["recall/0"]) == (0.0, 0.0)
 
 
+@pytest.mark.slow
 def test_three_classes_have_no_auc() -> None:
     labels = np.concatenate([np.random.default_rng(2).integers(0, 3, 100), [0, 1, 2, 2]])
     flat = np.array([[0.4, 0.3, 0.3], [0.3, 0.4, 0.3], [0.34, 0.33, 0.33], [0.5, 0.5, 0.0]])

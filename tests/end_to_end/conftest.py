@@ -9,6 +9,23 @@ from pipeline.config_file import load_config
 from pipeline.run_result import RunResult
 from pipeline.runners.local import Runner, run_pipeline
 
+SMALL_CONFIG = """
+[data]
+train = "train.csv"
+eval = "eval.csv"
+text = ["text"]
+label = "label"
+
+[model]
+hub = "HUB"
+max_tokens = 16
+freeze = FREEZE
+
+[train]
+epochs = 1
+"""
+FOUR_ROWS = "text,label\ngood film,pos\nbad film,neg\nfine story,pos\nawful,neg\n"
+
 
 class Events:
     """What a listener hears of a run."""
@@ -53,6 +70,10 @@ class Project:
         path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
         return path
 
+    def append(self, name: str, lines: str, encoding: str = "utf-8") -> None:
+        with (self.folder / name).open("a", encoding=encoding, newline="") as file:
+            file.write(lines)
+
     def run(self, *overrides: str, runner: Runner = "beam") -> RunResult:
         """Runs the pipeline; `events` then holds what the listener heard."""
         self.events = Events()
@@ -74,5 +95,18 @@ def make_project(tmp_path_factory: pytest.TempPathFactory, tiny_hub: Path) -> Ma
         folder = tmp_path_factory.mktemp("project").resolve()
         sections = ['[pipeline]\nname = "mine"\nroot = "run"', '[push]\ndirectory = "serving"', config]
         return Project(folder, "\n\n".join(sections).replace("HUB", str(tiny_hub)))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def make_small_project(make_project: MakeProject) -> Callable[..., Project]:
+    """Makes a project with four rows of two classes, for training and evaluation; `freeze` is TOML."""
+
+    def make(freeze: str = "[]", hub: str = "HUB") -> Project:
+        project = make_project(SMALL_CONFIG.replace("FREEZE", freeze).replace("HUB", hub))
+        for name in ("train.csv", "eval.csv"):
+            project.write(name, FOUR_ROWS)
+        return project
 
     return make

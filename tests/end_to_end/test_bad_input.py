@@ -13,30 +13,12 @@ import tensorflow as tf
 from trainer_module.errors import UserError
 
 COMMAND = Path(sys.executable).with_name("permafrost")
-CONFIG = """
-[data]
-train = "train.csv"
-eval = "eval.csv"
-text = ["text"]
-label = "label"
-
-[model]
-hub = "HUB"
-max_tokens = 16
-
-[train]
-epochs = 1
-"""
-GOOD = "text,label\ngood film,pos\nbad film,neg\nfine story,pos\nawful,neg\n"
 Project = Any
 
 
 @pytest.fixture
-def project(make_project: Callable[[str], Project]) -> Project:
-    project = make_project(CONFIG)
-    project.write("train.csv", GOOD)
-    project.write("eval.csv", GOOD)
-    return project
+def project(make_small_project: Callable[..., Project]) -> Project:
+    return make_small_project()
 
 
 def message(project: Project, *overrides: str) -> str:
@@ -149,7 +131,7 @@ def test_an_empty_folder(project: Project) -> None:
     )
 
 
-# The rows. ExampleGen refuses them.
+# The rows. ExampleGen refuses them. Each takes a run; its messages have quick tests of their own.
 
 
 def test_an_empty_file(project: Project) -> None:
@@ -158,11 +140,13 @@ def test_an_empty_file(project: Project) -> None:
     assert ("failed", "ExampleGen") in project.events.heard
 
 
+@pytest.mark.slow
 def test_a_file_with_a_header_only(project: Project) -> None:
     project.write("train.csv", "text,label\n")
     assert message(project) == "data.train: there are no rows"
 
 
+@pytest.mark.slow
 def test_columns_that_are_missing(project: Project) -> None:
     assert message(project, 'data.text=["body"]', "data.label=lable").splitlines() == [
         "4 problems:",
@@ -178,14 +162,16 @@ def test_columns_that_are_missing(project: Project) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_bad_rows_are_refused_where_they_are_not_to_be_dropped(project: Project) -> None:
-    project.write("train.csv", GOOD + " ,pos\ngreat,\n")
+    project.append("train.csv", " ,pos\ngreat,\n")
     assert message(project, "data.on_bad_rows=fail") == (
         "data.train: 2 of 6 rows can't be used: 1 empty text (./train.csv:6); 1 no label (./train.csv:7); "
         'mend them, or set data.on_bad_rows = "drop"'
     )
 
 
+@pytest.mark.slow
 def test_no_usable_row(project: Project) -> None:
     project.write("train.csv", "text,label\n,pos\n,neg\n")
     assert message(project) == (
@@ -193,14 +179,16 @@ def test_no_usable_row(project: Project) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_label_that_was_never_seen_in_training(project: Project) -> None:
-    project.write("eval.csv", GOOD + "what,neutral\n")
+    project.append("eval.csv", "what,neutral\n")
     assert message(project) == (
         "data.eval: 'label' has labels that never occur in train: 'neutral' (1 rows); "
         "correct them, or bring training rows that have them"
     )
 
 
+@pytest.mark.slow
 def test_one_class(project: Project) -> None:
     project.write("train.csv", "text,label\na,pos\nb,pos\n")
     assert message(project) == (
@@ -208,18 +196,20 @@ def test_one_class(project: Project) -> None:
     )
 
 
+@pytest.mark.slow
 def test_bytes_that_are_not_utf8(project: Project) -> None:
     """That `encoding = "latin-1"` reads them is shown by test_regression_run.py."""
-    project.write("train.csv", GOOD.encode() + "café,pos\n".encode("latin-1"))
+    project.append("train.csv", "café,pos\n", encoding="latin-1")
     assert message(project) == (
         "data.train: ./train.csv, line 6: byte 0xe9 is not valid utf-8; "
         'set data.encoding to what the file is written in, e.g. "latin-1"'
     )
 
 
+@pytest.mark.slow
 def test_a_label_with_a_line_break(project: Project) -> None:
     """Transform's vocabulary holds one label a line."""
-    project.write("train.csv", GOOD + 'fine,"po\ns"\n')
+    project.append("train.csv", 'fine,"po\ns"\n')
     assert message(project, "data.on_bad_rows=fail") == (
         "data.train: 1 of 5 rows can't be used: 1 line break in the label (./train.csv:6); "
         'mend them, or set data.on_bad_rows = "drop"'

@@ -1,41 +1,20 @@
 """A model that isn't as frozen as planned ends the run with 3: blessed by Evaluator, but not pushed."""
 
-import io
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from ml_metadata import MetadataStore
-from rich.console import Console
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
-from pipeline.cli.app import app
-from pipeline.cli.terminal import Terminal
 from trainer_module import trainer
 from trainer_module.export import ServingModel, export
 from trainer_module.freezing.freeze_plan import FreezePlan
 
 pytestmark = pytest.mark.slow
 
-CONFIG = """
-[data]
-train = "train.csv"
-eval = "train.csv"
-text = ["text"]
-label = "label"
-
-[model]
-hub = "HUB"
-max_tokens = 16
-freeze = [{ freeze = "embeddings" }, { freeze = "encoder" }]
-
-[train]
-epochs = 1
-"""
-ROWS = "text,label\ngood film,pos\nbad film,neg\nfine story,pos\nawful,neg\n"
 FROZEN = "transformer/layer_1/output/kernel"
 PROBLEMS = (
     f"1 frozen variables differ from the Hub model's: {FROZEN}",
@@ -55,22 +34,16 @@ def export_with_a_flipped_bit(model: ServingModel, path: str, plan: FreezePlan) 
 
 
 def test_a_failed_audit_pushes_nothing_and_says_why(
-    make_project: Callable[[str], Project], monkeypatch: pytest.MonkeyPatch
+    make_small_project: Callable[..., Project], permafrost: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = make_project(CONFIG)
-    project.write("train.csv", ROWS)
-    terminal = Terminal()
-    terminal.out, terminal.err = (Console(file=io.StringIO(), width=200, highlight=False) for _ in range(2))
-    terminal.log_file = Path("the.log")  # else it moves this process's own descriptors
-    monkeypatch.setattr(Terminal, "_current", terminal)
+    project = make_small_project(freeze='[{ freeze = "embeddings" }, { freeze = "encoder" }]')
     monkeypatch.setattr(trainer, "export", export_with_a_flipped_bit)
 
-    assert app(["run", "--config", str(project.config_file), "--json"], standalone_mode=False) == 3
+    assert permafrost("run", "--config", str(project.config_file), "--json") == 3
 
-    assert isinstance(terminal.out.file, io.StringIO) and isinstance(terminal.err.file, io.StringIO)
-    content = json.loads(terminal.out.file.getvalue())
+    content = json.loads(permafrost.out)
     assert (content["blessed"], content["audit"], content["pushed_model"]) == (True, "failed", None)
-    lines = terminal.err.file.getvalue().splitlines()
+    lines = permafrost.err.splitlines()
     start = lines.index("audit failed:")
     assert lines[start + 1 : start + 3] == [f"  {problem}" for problem in PROBLEMS]
     assert "nothing was pushed" in lines

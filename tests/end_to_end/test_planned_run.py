@@ -24,22 +24,6 @@ from trainer_module.hub.hub_model import HubModel
 from trainer_module.hugging_face.hub_export import save_hub_encoder
 from trainer_module.trainer import run_fn
 
-CONFIG = """
-[data]
-train = "train.csv"
-eval = "train.csv"
-text = ["text"]
-label = "label"
-
-[model]
-hub = "model"
-max_tokens = 16
-freeze = [{ freeze = "embeddings" }]
-
-[train]
-epochs = 1
-"""
-ROWS = "text,label\ngood film,pos\nbad film,neg\nfine story,pos\nawful,neg\n"
 Project = Any
 
 
@@ -62,10 +46,9 @@ class Listener:
 
 
 @pytest.fixture
-def project(make_project: Callable[[str], Project], tiny_hub: Path) -> Project:
+def project(make_small_project: Callable[..., Project], tiny_hub: Path) -> Project:
     """It has a model of its own, a copy of the tiny one."""
-    project = make_project(CONFIG)
-    project.write("train.csv", ROWS)
+    project = make_small_project(freeze='[{ freeze = "embeddings" }]', hub="model")
     shutil.copytree(tiny_hub, project.folder / "model")
     return project
 

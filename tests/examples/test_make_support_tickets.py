@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,8 @@ def generator() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def tickets(generator):
+def tickets(generator) -> list[Any]:
+    """Made once: it takes seconds."""
     return generator.make_tickets()
 
 
@@ -36,7 +38,22 @@ def rows() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_the_command_regenerates_the_committed_bytes(tmp_path):
+def test_the_committed_bytes_are_made_again(generator, tickets):
+    assert generator.to_csv(tickets) == COMMITTED.read_bytes()
+
+
+def test_the_command_makes_them_unless_told_otherwise(generator, tickets, tmp_path, monkeypatch):
+    def make(rows: int, seed: int) -> list[Any]:
+        assert (rows, seed) == (generator.ROWS, generator.SEED)
+        return tickets
+
+    monkeypatch.setattr(generator, "make_tickets", make)
+    generator.main(["--out", str(tmp_path / "rows.csv")])
+    assert (tmp_path / "rows.csv").read_bytes() == COMMITTED.read_bytes()
+
+
+@pytest.mark.slow
+def test_the_script_regenerates_the_committed_bytes(tmp_path):
     out = tmp_path / "rows.csv"
     subprocess.run([sys.executable, SCRIPT, "--out", out], check=True, cwd=tmp_path)
     assert out.read_bytes() == COMMITTED.read_bytes()

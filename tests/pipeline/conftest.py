@@ -1,27 +1,11 @@
 """Evaluates given predictions as TFX's Evaluator would those of a model."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-import apache_beam as beam
-import pandas as pd  # type: ignore[import-untyped]
-import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
-import tensorflow_model_analysis as tfma
-from tensorflow_model_analysis.api import model_eval_lib
-from tensorflow_model_analysis.evaluators import metrics_plots_and_validations_evaluator
-from tensorflow_model_analysis.extractors import (
-    features_extractor,
-    labels_extractor,
-    materialized_predictions_extractor,
-    slice_key_extractor,
-    unbatch_extractor,
-)
-from tfx_bsl.arrow import table_util
 
 from pipeline.config import PipelineConfig
-from pipeline.eval_config import make_eval_config
 
 MakeConfig = Callable[..., PipelineConfig]
 Evaluate = Callable[..., str]
@@ -46,9 +30,26 @@ def make_config() -> MakeConfig:
     return make
 
 
-@pytest.fixture
-def evaluate(tmp_path: Path) -> Evaluate:
+@pytest.fixture(scope="session")
+def evaluate(tmp_path_factory: pytest.TempPathFactory) -> Evaluate:
     """Writes an `evaluation` artifact and gives its folder: `evaluate(config, labels, predictions, live=…, city=…)`."""
+    # Here, because most tests of this folder can do without them.
+    import apache_beam as beam
+    import pandas as pd  # type: ignore[import-untyped]
+    import pyarrow as pa  # type: ignore[import-untyped]
+    import tensorflow_model_analysis as tfma
+    from tensorflow_model_analysis.api import model_eval_lib
+    from tensorflow_model_analysis.evaluators import metrics_plots_and_validations_evaluator
+    from tensorflow_model_analysis.extractors import (
+        features_extractor,
+        labels_extractor,
+        materialized_predictions_extractor,
+        slice_key_extractor,
+        unbatch_extractor,
+    )
+    from tfx_bsl.arrow import table_util
+
+    from pipeline.eval_config import make_eval_config
 
     def run(
         config: PipelineConfig,
@@ -80,7 +81,7 @@ def evaluate(tmp_path: Path) -> Evaluate:
                 metrics_plots_and_validations_evaluator.MetricsPlotsAndValidationsEvaluator(eval_config=eval_config)
             ],
         }
-        folder = str(tmp_path / "evaluation")
+        folder = str(tmp_path_factory.mktemp("evaluation"))
         with beam.Pipeline() as pipeline:
             _ = (
                 pipeline

@@ -188,14 +188,13 @@ def test_another_order_is_another_plan(tiny_hub: Path) -> None:
     )
 
 
-def test_plan_as_table(config_file: Path, tiny_hub: Path) -> None:
+def test_plan_as_table(permafrost: Any, config_file: Path, tiny_hub: Path) -> None:
     """Of a config whose data doesn't exist: none is read."""
-    done = call("plan", "--config", str(config_file))
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (permafrost("plan", "--config", str(config_file)), permafrost.err) == (0, "")
     digest = HubModel(str(tiny_hub)).digest
     for part in ("bert: 3 blocks, width 32, 2 heads", "2. freeze encoder[:2]", "no rule: trains", digest, "saves "):
-        assert part in done.stdout
-    lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines()[-4:])
+        assert part in permafrost.out
+    lines = dict(line.split(maxsplit=1) for line in permafrost.out.splitlines()[-4:])
     assert lines["model"] == f"{tiny_hub}, uncased"
     assert lines["encoder"].startswith("rebuilt: gelu_tanh, epsilon 1e-12; a probe differs from the SavedModel by ")
     assert lines["program"].endswith("nothing that reaches beyond the model")

@@ -12,20 +12,25 @@ MakeConfig = Callable[..., PipelineConfig]
 Evaluate = Callable[..., str]
 
 
-def test_metrics_and_missed_bounds(make_config: MakeConfig, evaluate: Evaluate) -> None:
+@pytest.fixture(scope="module")
+def two_classes(make_config: MakeConfig, evaluate: Evaluate) -> str:
+    """Four rows and five slices of them."""
     thresholds = {
         "accuracy": {"at_least": 0.7, "no_worse_than_live_by": 0.0},
         "macro_f1": {"at_least": 0.75},
         "loss": {"at_most": 0.1},
     }
-    folder = evaluate(
+    return evaluate(
         make_config(thresholds, slices=[["city"], ["city", "year"]]),
         [0, 1, 1, 0],
         [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]],
         city=["Bern", "Bern", "Rome", "Rome"],
         year=["1", "1", "1", "2"],
     )
-    found = read_evaluation(folder, ["no", "yes"])
+
+
+def test_metrics_and_missed_bounds(two_classes: str) -> None:
+    found = read_evaluation(two_classes, ["no", "yes"])
 
     loss = -(math.log(0.9) + math.log(0.8) + math.log(0.4) + math.log(0.7)) / 4
     assert found.metrics == pytest.approx(
@@ -54,6 +59,14 @@ def test_metrics_and_missed_bounds(make_config: MakeConfig, evaluate: Evaluate) 
     ]
 
 
+def test_a_class_without_a_name_is_called_by_its_number(two_classes: str) -> None:
+    found = read_evaluation(two_classes, ["no"])
+    assert {name for name in found.metrics if "/" in name} == {
+        f"{metric}/{label}" for metric in ("precision", "recall") for label in ("no", "1")
+    }
+
+
+@pytest.mark.slow
 def test_comparison_with_the_live_model(make_config: MakeConfig, evaluate: Evaluate) -> None:
     thresholds = {
         "accuracy": {"no_worse_than_live_by": 0.2},
@@ -79,8 +92,10 @@ def test_comparison_with_the_live_model(make_config: MakeConfig, evaluate: Evalu
     ]
 
 
-def test_a_class_without_a_name_is_called_by_its_number(make_config: MakeConfig, evaluate: Evaluate) -> None:
-    """More classes than two have no AUC, and a threshold on it is never met."""
+@pytest.mark.slow
+def test_more_classes_than_two_have_no_auc_and_a_threshold_on_it_is_never_met(
+    make_config: MakeConfig, evaluate: Evaluate
+) -> None:
     config = make_config({"auc": {"at_least": 0.1}}, slices=[["city"]])
     folder = evaluate(config, [0, 1, 2], [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]], city=["a", "a", "b"])
     found = read_evaluation(folder, ["no", "yes"])

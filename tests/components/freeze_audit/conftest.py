@@ -1,21 +1,21 @@
 """An exported model with the artifacts around it, as Trainer and FreezePlanner leave them."""
 
 import json
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from tfx.types import standard_artifacts
 from tfx.types.artifact import Artifact
 
 from components import artifacts
 from components.freeze_audit.executor import Executor
 from trainer_module.audit.audit_record import AuditRecord
-from trainer_module.audit.plan_in_model import write_plan
 from trainer_module.audit.variable_record import RECORD_FILE, record_training
 from trainer_module.freezing.freeze_plan import FreezePlan
 from trainer_module.freezing.planning import plan_freeze
@@ -44,24 +44,23 @@ class Audited:
         Path(made.uri).mkdir(exist_ok=True)
         return made
 
-    def export(self, **also_moved: float) -> None:
-        """Writes model, plan and record; `also_moved` adds to the last number of a variable, `/` written `__`."""
+    def export(self, export_variables: Callable[..., Path], also_moved: str | None) -> None:
+        """Writes model, plan and record; adds 1 to the last number of `also_moved`, too."""
         values = {
             name: value + np.float32(self.plan.is_trainable(name)) for name, value in self.hub_model.weights.items()
         }
-        for name, difference in also_moved.items():
-            values[name.replace("__", "/")].reshape(-1)[-1] += np.float32(difference)
+        if also_moved is not None:
+            values[also_moved].reshape(-1)[-1] += 1
         self.artifact(standard_artifacts.Model, "model")
-        root = tf.Module()
-        root.model_variables = [tf.Variable(value, name=name) for name, value in values.items()]
-        serving = str(self.folder / "model" / "Format-Serving")
-        tf.saved_model.save(root, serving)
-        write_plan(serving, self.plan)
+        export_variables(self.folder / "model" / "Format-Serving", values, self.plan)
         record = record_training(self.plan, self.hub_model.weights.__getitem__, values.__getitem__)
         self.artifact(standard_artifacts.ModelRun, "model_run")
         (self.folder / "model_run" / RECORD_FILE).write_text(record.to_json(), encoding="utf-8")
         self.artifact(artifacts.FreezePlan, "freeze_plan")
         (self.folder / "freeze_plan" / "freeze_plan.json").write_text(self.plan.to_json(), encoding="utf-8")
+
+    def copy_to(self, folder: Path) -> "Audited":
+        return replace(self, folder=Path(shutil.copytree(self.folder, folder)), outputs={})
 
     def run(self, *, with_model_run: bool = True, bert: Any = None) -> AuditRecord:
         """Runs the executor; `outputs` then holds what it put out."""
@@ -86,31 +85,36 @@ def tiny_model(tiny_hub: Path) -> HubModel:
     return HubModel(str(tiny_hub))
 
 
-@pytest.fixture
-def make_audited(tmp_path: Path, tiny_model: HubModel) -> Callable[..., Audited]:
-    def make(**also_moved: float) -> Audited:
-        bert = {
-            "hub": tiny_model.handle,
-            "text": ["a"],
-            "label": "b",
-            "max_tokens": 16,
-            "freeze": ["freeze encoder[:2]"],
-        }
-        settings = BertSettings.model_validate(bert)
-        audited = Audited(tmp_path, bert, tiny_model, plan_freeze(settings, tiny_model))
-        audited.export(**also_moved)
+@pytest.fixture(scope="session")
+def exported_once(
+    tiny_model: HubModel, export_variables: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str | None], Audited]:
+    """Exports what a test takes a copy of."""
+    bert = {
+        "hub": tiny_model.handle,
+        "text": ["a"],
+        "label": "b",
+        "max_tokens": 16,
+        "freeze": ["freeze encoder[:2]"],
+    }
+    plan = plan_freeze(BertSettings.model_validate(bert), tiny_model)
+
+    @cache
+    def export(also_moved: str | None) -> Audited:
+        audited = Audited(tmp_path_factory.mktemp("exported"), bert, tiny_model, plan)
+        audited.export(export_variables, also_moved)
         return audited
 
-    return make
+    return export
 
 
 @pytest.fixture
-def sound(make_audited: Callable[..., Audited]) -> Audited:
+def sound(exported_once: Callable[[str | None], Audited], tmp_path: Path) -> Audited:
     """A model that is as planned."""
-    return make_audited()
+    return exported_once(None).copy_to(tmp_path / "sound")
 
 
 @pytest.fixture
-def wrong(make_audited: Callable[..., Audited]) -> Audited:
+def wrong(exported_once: Callable[[str | None], Audited], tmp_path: Path) -> Audited:
     """A model with one number changed in a frozen matrix."""
-    return make_audited(**{FROZEN.replace("/", "__"): 1.0})
+    return exported_once(FROZEN).copy_to(tmp_path / "wrong")

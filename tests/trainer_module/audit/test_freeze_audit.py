@@ -25,6 +25,7 @@ HALF = ("freeze embeddings", "freeze encoder[:2]")
 FROZEN = "transformer/layer_1/intermediate/kernel"
 TRAINED = "transformer/layer_2/output/kernel"
 HEAD = "bert_classifier/head/kernel"
+HEAD_VALUES = {HEAD: np.ones((32, 2), np.float32)}
 Values = Mapping[str, np.ndarray]
 
 
@@ -71,23 +72,16 @@ def half(make_plan) -> FreezePlan:
 
 
 @pytest.fixture
-def save(tmp_path: Path) -> Callable[..., str]:
+def save(tmp_path: Path, export_variables: Callable[..., Path]) -> Callable[..., str]:
     """Exports variables as the Trainer does, and a head's; gives the folder."""
 
     def save(values: Values, plan: FreezePlan | None) -> str:
-        root = tf.Module()
-        root.model_variables = [tf.Variable(value, name=name) for name, value in values.items()]
-        root.head = tf.Variable(np.ones((32, 2), np.float32), name=HEAD)
-        path = str(tmp_path / "model")
-        tf.saved_model.save(root, path)
-        if plan is not None:
-            write_plan(path, plan)
-        return path
+        return str(export_variables(tmp_path / "model", values, plan, head=HEAD_VALUES))
 
     return save
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def trained(tiny_model: HubModel) -> Callable[[FreezePlan], dict[str, np.ndarray]]:
     """The Hub's values, with every trainable number moved by 0.25."""
 
@@ -97,9 +91,17 @@ def trained(tiny_model: HubModel) -> Callable[[FreezePlan], dict[str, np.ndarray
     return train
 
 
+@pytest.fixture(scope="module")
+def exported_once(
+    trained, half: FreezePlan, export_variables: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    return export_variables(tmp_path_factory.mktemp("exported") / "model", trained(half), half, head=HEAD_VALUES)
+
+
 @pytest.fixture
-def exported(save, trained, half) -> str:
-    return save(trained(half), half)
+def exported(exported_once: Path, tmp_path: Path) -> str:
+    """A model as planned, which the test may damage."""
+    return str(shutil.copytree(exported_once, tmp_path / "exported"))
 
 
 @pytest.fixture(scope="module")

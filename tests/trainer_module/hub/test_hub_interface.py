@@ -18,11 +18,11 @@ from trainer_module.text.vocabulary import Vocabulary
 
 
 @pytest.fixture
-def save(tiny_hub: Path, tmp_path: Path) -> Callable[..., Path]:
+def save(tiny_model: HubModel, tmp_path: Path) -> Callable[..., Path]:
     """Saves the tiny encoder once more, called in another way: `call(encoder, *inputs)`."""
 
     def make(call: Callable[..., Any], *specs: Any, below: str | None = None) -> Path:
-        loaded = tf.saved_model.load(str(tiny_hub))
+        loaded = tiny_model.load()
         encoder = tf.train.Checkpoint()
         encoder.variables = loaded.variables
         encoder.__call__ = tf.function(lambda inputs, training=False: call(loaded, inputs, training), autograph=False)
