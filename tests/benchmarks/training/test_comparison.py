@@ -71,7 +71,7 @@ def test_what_a_stop_left_out_can_be_measured_later(tmp_path: Path) -> None:
         return measured(task, train_rows)
 
     stopped = complete.model_copy(update={"rows": complete.rows[:3]})
-    *_, resumed = compare(64, tmp_path / "results.json", {}.__getitem__, remembers, stopped)
+    *_, resumed = compare(64, tmp_path / "results.json", PEAKS.__getitem__, remembers, stopped)
     assert asked == tasks()[3:]
     assert resumed == complete
 

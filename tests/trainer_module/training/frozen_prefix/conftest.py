@@ -64,7 +64,8 @@ class WatchedClassifier(BertClassifier):
             on_epoch_end=lambda epoch, logs: self._seen.val_losses.append(float(logs["val_loss"])),
         )
         history = super().fit(*args, **kwargs | {"callbacks": [*kwargs["callbacks"], keep]})
-        self._seen.traces.append(self.train_function.experimental_get_tracing_count())
+        step: Any = self.train_function
+        self._seen.traces.append(step.experimental_get_tracing_count())
         return history
 
 

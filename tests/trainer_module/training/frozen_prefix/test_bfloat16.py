@@ -24,7 +24,7 @@ def test_the_losses_stay_near_and_are_the_same_with_and_without_the_cache(
 ) -> None:
     plain = run(rules, prefix_cache="off")
     seen, cached = (run(rules, prefix_cache=form, compute_dtype="bfloat16") for form in ("off", "memory"))
-    np.testing.assert_allclose(seen.losses, plain.losses, rtol=0.02)
+    np.testing.assert_allclose(seen.losses, plain.losses, rtol=0.08)
     assert seen.losses != plain.losses
     # The same numbers are rounded in both; how a sum is ordered depends on the padding beside a row.
     np.testing.assert_allclose(cached.losses, seen.losses, rtol=2e-3)

@@ -124,7 +124,7 @@ def test_what_fits_neither_is_computed_in_every_epoch(
     choose: Callable[..., Chosen], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def free(size: int) -> None:
-        monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, size))  # type: ignore
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, size))
 
     free(3 * MIB)
     assert choose(HALF, ROWS, prefix_cache_mb=1).sources == [DiskStore, DiskStore]

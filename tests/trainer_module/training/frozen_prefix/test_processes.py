@@ -143,7 +143,8 @@ def test_what_a_killed_run_had_encoded_is_taken_up_by_the_next(
     assert 0 < stored < 22
     plain = run(HALF, prefix_cache="off")
     np.testing.assert_allclose(seen.losses, plain.losses, atol=1e-5, rtol=0)
-    assert [path for path in scratch_parent.rglob("*") if path.parent != scratch_parent] == []
+    left = [path for path in scratch_parent.rglob("*") if path.parent != scratch_parent and path.suffix != ".pyc"]
+    assert left == []
 
 
 def test_two_runs_at_once_end_with_the_losses_of_one(
@@ -158,4 +159,5 @@ def test_two_runs_at_once_end_with_the_losses_of_one(
         for process in processes:
             np.testing.assert_allclose(losses(process), expected, atol=1e-5, rtol=0)
     assert [process.wait(timeout=300) for process in processes] == [0, 0]
-    assert [path for path in scratch_parent.rglob("*") if path.parent != scratch_parent] == []
+    left = [path for path in scratch_parent.rglob("*") if path.parent != scratch_parent and path.suffix != ".pyc"]
+    assert left == []

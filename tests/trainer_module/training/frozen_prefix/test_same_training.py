@@ -68,7 +68,7 @@ def test_every_steps_loss_is_the_same_and_each_row_is_encoded_once(
         seen = run(rules, **placed, **more)
         check_same(seen, plain)
         check_encoded_once(seen, train_rows, eval_rows, len(prefixes))
-        assert [message.partition(":")[0] for message in seen.messages if "computed" in message][::2] == prefixes
+        assert [message.partition(", of ")[0] for message in seen.messages if "computing" in message][::2] == prefixes
         assert seen.traces == plain.traces == [1] * len(seen.plan.stages)
 
 
