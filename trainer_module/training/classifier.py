@@ -87,7 +87,9 @@ class BertClassifier(keras.Model):
             noise: For dropout, which only training has.
         """
         pooled = self.pooled(inputs, noise)
-        return self.head(noise.drop(pooled, self._dropout, "head") if noise else pooled)
+        # The first call names the head's variables, whether it came through `__call__` or from a step.
+        with tf.name_scope(f"{self.name}/"):
+            return self.head(noise.drop(pooled, self._dropout, "head") if noise else pooled)
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """As `logits`; in training with dropout that differs from call to call."""

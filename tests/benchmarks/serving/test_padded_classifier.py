@@ -11,7 +11,7 @@ from trainer_module.features import MASK, TYPE_IDS, WORD_IDS
 class Recorder(keras.layers.Layer):
     """An encoder whose tokens' states are their ids; remembers what it was given."""
 
-    def call(self, inputs, training=False):
+    def outputs(self, inputs, noise=None, first=0, first_only=False):
         self.given = inputs
         return {"sequence_output": tf.cast(inputs[WORD_IDS], tf.float32)[:, :, tf.newaxis]}
 
