@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails
 
+from pipeline.kfp_settings import KfpSettings
 from trainer_module.settings import BertSettings, ColumnName, ModelSettings, TrainSettings
 
 METRICS: Mapping[str, tuple[str, ...]] = {
@@ -201,6 +202,7 @@ class PipelineConfig(_Strict):
     train: TrainSettings = TrainSettings()
     evaluate: EvaluateSettings = Field(default={}, validate_default=True)
     push: PushSettings = Field(default=None, validate_default=True)
+    kfp: KfpSettings | None = None
 
     @field_validator("evaluate", mode="wrap")
     @classmethod
