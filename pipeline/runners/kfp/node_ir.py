@@ -39,7 +39,7 @@ def only_node(ir: pipeline_pb2.Pipeline, node_id: str) -> pipeline_pb2.Pipeline:
     return own
 
 
-def runtime_parameters(ir: pipeline_pb2.Pipeline) -> Mapping[str, Property]:
+def parameter_defaults(ir: pipeline_pb2.Pipeline) -> Mapping[str, Property]:
     """The pipeline's runtime parameters that are used in `ir`, with their defaults.
 
     Raises:

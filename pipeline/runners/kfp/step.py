@@ -26,7 +26,7 @@ from tfx.utils import telemetry_utils
 
 from pipeline.runners.in_process_beam import in_process_beam
 from pipeline.runners.kfp.metadata_address import connection_config
-from pipeline.runners.kfp.node_ir import node_ids, runtime_parameters, unpack
+from pipeline.runners.kfp.node_ir import node_ids, parameter_defaults, unpack
 from trainer_module.errors import UserError
 
 USER_ERROR = 2
@@ -61,7 +61,7 @@ def run_node(
     bindings = {
         constants.PIPELINE_ROOT_PARAMETER_NAME: pipeline_root,
         constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id,
-        **_typed(parameters, runtime_parameters(ir)),
+        **_typed(parameters, parameter_defaults(ir)),
     }
     substitute_runtime_parameter(ir, bindings)
     (node_id,) = node_ids(ir)
