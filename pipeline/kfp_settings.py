@@ -41,7 +41,7 @@ class KfpSettings(StrictSection):
         namespace: Where runs live in a multi-user installation; only for submitting.
         experiment: The runs' experiment; only for submitting.
         image: Of all steps' containers; default: `vertex.image`.
-        pipeline_root: Where artifacts go: a folder that TFX can open from every step, so gs://… or below `volume.mount`.
+        pipeline_root: Where artifacts go: a folder that TFX can open in every step, gs://… or below `volume.mount`.
         metadata_host: Of ML Metadata's gRPC service; default: where KFP up to 2.16 has its own.
         metadata_port: Of the same.
         volume: Mounted by every step.
