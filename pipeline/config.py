@@ -12,6 +12,7 @@ from pydantic_core import InitErrorDetails
 from components.evaluator.thresholds import Threshold, default_thresholds, threshold_problems
 from components.example_gen.spans import has_span
 from pipeline.beam_settings import BeamSettings
+from pipeline.kfp_settings import KfpSettings
 from pipeline.strict_section import NonEmpty, StrictSection
 from pipeline.vertex_settings import VertexEndpoint, VertexSettings
 from trainer_module.settings import BertSettings, ColumnName, ModelSettings, TrainSettings
@@ -203,6 +204,7 @@ class PipelineConfig(StrictSection):
     train: TrainSettings = TrainSettings()
     evaluate: EvaluateSettings = Field(default={}, validate_default=True)
     vertex: VertexSettings | None = None
+    kfp: KfpSettings | None = None
     beam: BeamSettings | None = None
     push: PushSettings = Field(default=None, validate_default=True)
 
@@ -271,6 +273,7 @@ class PipelineConfig(StrictSection):
                 "model": _with_paths(self.model, folder, "hub", "preprocess", "vocab"),
                 "train": _with_paths(self.train, folder, "prefix_cache_dir"),
                 "vertex": self.vertex and _with_paths(self.vertex, folder, "staging_root"),
+                "kfp": self.kfp and _with_paths(self.kfp, folder, "pipeline_root"),
                 "push": _with_paths(self.push, folder, "directory"),
             }
         )
