@@ -36,7 +36,7 @@ def run_compiled_command(job_file: Path, parameters: Sequence[str], root: Path |
     terminal = Terminal.open()
     console = terminal.err if as_json else terminal.out
     try:
-        with LiveView(console) as view:
+        with LiveView(console, opening="starting") as view:
             run = run_job(job, values, folder, view)
     except (StepFailed, BadOutput) as error:
         print_failure(terminal.err, error)
