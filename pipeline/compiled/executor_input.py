@@ -12,6 +12,7 @@ from pipeline.compiled.job import Task, legacy_value
 from pipeline.compiled.parameters import from_file, parameter_kind, typed_value
 
 OUTPUT_FILE = "executor_output.json"
+_PARAMETERS = "output_parameters"
 
 # They are files; TFX's other artifacts are folders.
 _VALUE_TITLES = frozenset(f"tfx.{name}" for name in ("String", "Integer", "Float", "Boolean", "JsonValue"))
@@ -22,7 +23,7 @@ class BadOutput(RuntimeError):
 
 
 def make_outputs(task: Task, folder: Path, name_prefix: str) -> dict[str, Artifact]:
-    """The artifacts that a task is to put out, and the folders that it may write to.
+    """The artifacts that a task is to put out; makes the folders that it will write to.
 
     A bucket has no folders that would have to exist; here TFX's executors rely on it that they do.
 
@@ -39,6 +40,8 @@ def make_outputs(task: Task, folder: Path, name_prefix: str) -> dict[str, Artifa
         is_folder = "instanceSchema" in artifact.type and artifact.title not in _VALUE_TITLES
         (uri if is_folder else uri.parent).mkdir(parents=True, exist_ok=True)
         outputs[key] = artifact
+    if task.component.output_definitions.parameters:
+        (folder / _PARAMETERS).mkdir(parents=True, exist_ok=True)
     return outputs
 
 
@@ -68,9 +71,7 @@ def make_executor_input(
     for key, artifact in outputs.items():
         message.outputs.artifacts[key].artifacts.append(_runtime_artifact(artifact))
     for key in task.component.output_definitions.parameters:
-        file = folder / "output_parameters" / key
-        file.parent.mkdir(parents=True, exist_ok=True)
-        message.outputs.parameters[key].output_file = str(file)
+        message.outputs.parameters[key].output_file = str(folder / _PARAMETERS / key)
     message.outputs.output_file = str(folder / OUTPUT_FILE)
     return message
 
