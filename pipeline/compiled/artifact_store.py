@@ -100,13 +100,17 @@ class ArtifactStore:
         root: A folder of this machine; it needn't exist.
         pipeline: The pipeline's name: another's runs aren't seen.
 
+    Attributes:
+        root: As an absolute path.
+
     Example:
         >>> store = ArtifactStore(Path("runs"), "quickstart")                     # doctest: +SKIP
         >>> [each.uri for each in store.live_artifacts() if each.title == "tfx.Model"]  # doctest: +SKIP
     """
 
     def __init__(self, root: Path, pipeline: str) -> None:
-        self._folder = root.absolute() / pipeline
+        self.root = root.absolute()
+        self._folder = self.root / pipeline
 
     def new_run(self, parameters: dict[str, Any]) -> Run:
         """A run that has just begun, with a folder of its own."""

@@ -32,16 +32,18 @@ def make_outputs(task: Task, folder: Path, name_prefix: str) -> dict[str, Artifa
         folder: The task's own.
         name_prefix: Of the artifacts' names.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     outputs = {}
     for key, definition in sorted(task.component.output_definitions.artifacts.items()):
         uri = folder / key
         metadata = json_format.MessageToDict(definition.metadata)
         artifact = new_artifact(f"{name_prefix}/{key}", definition.artifact_type, str(uri), metadata)
         is_folder = "instanceSchema" in artifact.type and artifact.title not in _VALUE_TITLES
-        (uri if is_folder else uri.parent).mkdir(parents=True, exist_ok=True)
+        if is_folder:
+            uri.mkdir(exist_ok=True)
         outputs[key] = artifact
     if task.component.output_definitions.parameters:
-        (folder / _PARAMETERS).mkdir(parents=True, exist_ok=True)
+        (folder / _PARAMETERS).mkdir(exist_ok=True)
     return outputs
 
 
@@ -63,11 +65,7 @@ def make_executor_input(
         folder: The task's own.
         is_legacy: Whether to give the parameters as schema 2.0 has them, too.
     """
-    message = pb.ExecutorInput()
-    for key, artifacts in inputs.items():
-        message.inputs.artifacts[key].artifacts.extend(_runtime_artifact(artifact) for artifact in artifacts)
-    for key, value in parameters.items():
-        set_parameter(message, key, value, is_legacy)
+    message = make_inputs(inputs, parameters, is_legacy)
     for key, artifact in outputs.items():
         message.outputs.artifacts[key].artifacts.append(_runtime_artifact(artifact))
     for key in task.component.output_definitions.parameters:
@@ -76,12 +74,19 @@ def make_executor_input(
     return message
 
 
-def set_parameter(message: pb.ExecutorInput, key: str, value: Any, is_legacy: bool = False) -> None:
-    """Puts an input parameter into the message, or another value in its place."""
-    json_format.ParseDict(value, message.inputs.parameter_values[key])
-    if is_legacy:
-        field = {int: "int_value", float: "double_value"}.get(type(value), "string_value")
-        setattr(message.inputs.parameters[key], field, value)
+def make_inputs(
+    inputs: Mapping[str, Sequence[Artifact]], parameters: Mapping[str, Any], is_legacy: bool = False
+) -> pb.ExecutorInput:
+    """The message's one half, for what puts out nothing; see `make_executor_input`."""
+    message = pb.ExecutorInput()
+    for key, artifacts in inputs.items():
+        message.inputs.artifacts[key].artifacts.extend(_runtime_artifact(artifact) for artifact in artifacts)
+    for key, value in parameters.items():
+        json_format.ParseDict(value, message.inputs.parameter_values[key])
+        if is_legacy:
+            field = {int: "int_value", float: "double_value"}.get(type(value), "string_value")
+            setattr(message.inputs.parameters[key], field, value)
+    return message
 
 
 def as_json(message: pb.ExecutorInput) -> str:

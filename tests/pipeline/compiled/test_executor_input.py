@@ -16,7 +16,6 @@ from pipeline.compiled.executor_input import (
     make_outputs,
     read_output,
     read_output_parameters,
-    set_parameter,
     updated_artifacts,
 )
 from pipeline.compiled.job import Task
@@ -88,9 +87,7 @@ def test_schema_2_0_gets_its_own_form_of_parameters_as_well(job: Job, tmp_path: 
         "b": {"intValue": "3"},
         "c": {"doubleValue": 0.5},
     }
-    set_parameter(message, "b", 4, is_legacy=True)
-    assert message.inputs.parameters["b"].int_value == 4
-    assert message.inputs.parameter_values["b"].number_value == 4
+    assert json_format.MessageToDict(message.inputs)["parameterValues"] == {"a": "x", "b": 3, "c": 0.5}
 
 
 def test_what_is_a_folder_is_there_and_what_is_a_file_is_not(job: Job, tmp_path: Path) -> None:

@@ -249,7 +249,7 @@ def test_a_run_that_is_stopped(job: Job, heard: Heard, monkeypatch: pytest.Monke
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipeline.compiled.run.run_command", stop)
+    monkeypatch.setattr("pipeline.compiled.job_step.run_command", stop)
     job.container("A", outputs={"model": "tfx.Model"})
     with pytest.raises(KeyboardInterrupt):
         run(job, heard)
