@@ -10,10 +10,8 @@ import yaml  # type: ignore[import-untyped]
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 
+from pipeline.compiled.unsupported import PRODUCER_SUFFIX, unsupported
 from trainer_module.errors import UserError
-
-# TFX names the producer of a parameter so; the task itself has no such suffix.
-_PRODUCER_SUFFIX = "_task"
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class CompiledJob:
 
     def producer(self, name: str) -> str:
         """The task that a producer's name means; the name itself when there is none."""
-        stem = name.removesuffix(_PRODUCER_SUFFIX)
+        stem = name.removesuffix(PRODUCER_SUFFIX)
         return stem if name not in self.tasks and stem in self.tasks else name
 
 
@@ -142,7 +140,7 @@ def _checked(
     tasks: dict[str, Task] = {}
     for name, task in sorted(spec.root.dag.tasks.items()):
         component = spec.components.get(task.component_ref.name)
-        reasons = _why_not(task, component, executors, spec.root.dag.tasks)
+        reasons = unsupported(task, component, executors, spec.root.dag.tasks)
         problems += [f"task {name}: {reason}" for reason in reasons]
         if component is not None and not reasons:
             tasks[name] = Task(name, task, component, executors[component.executor_label])
@@ -164,65 +162,3 @@ def legacy_value(value: pb.Value) -> Any:
     """What schema 2.0 calls a value, as Python's."""
     kind = value.WhichOneof("value")
     return getattr(value, kind) if kind else None
-
-
-def _why_not(
-    task: pb.PipelineTaskSpec,
-    component: pb.ComponentSpec | None,
-    executors: Mapping[str, pb.PipelineDeploymentConfig.ExecutorSpec],
-    names: Mapping[str, Any],
-) -> list[str]:
-    """What keeps a task from being run."""
-    if component is None:
-        return [f"there is no component {task.component_ref.name!r}"]
-    reasons = [*_unsupported_control(task), *_unsupported_inputs(task, names)]
-    if component.WhichOneof("implementation") == "dag":
-        reasons.append(
-            "is a pipeline of its own (exit handlers, conditions and loops become one), which run-compiled can't run"
-        )
-    elif component.executor_label not in executors:
-        reasons.append(f"there is no executor {component.executor_label!r}")
-    elif (kind := executors[component.executor_label].WhichOneof("spec")) not in ("container", "importer", "resolver"):
-        reasons.append(f"has an executor that only the service has: {kind or 'none'}")
-    elif kind == "container" and not _command(executors[component.executor_label].container):
-        reasons.append("has no command: what its image would start isn't known here")
-    return reasons
-
-
-def _command(container: Any) -> list[str]:
-    return [*container.command, *container.args]
-
-
-def _unsupported_control(task: pb.PipelineTaskSpec) -> list[str]:
-    reasons = []
-    if task.trigger_policy.condition:
-        reasons.append(f"runs under a condition, which run-compiled can't judge: {task.trigger_policy.condition}")
-    if task.trigger_policy.strategy == pb.PipelineTaskSpec.TriggerPolicy.ALL_UPSTREAM_TASKS_COMPLETED:
-        reasons.append("is an exit handler, which run-compiled can't run")
-    if task.WhichOneof("iterator"):
-        reasons.append("is a loop, which run-compiled can't run")
-    return reasons
-
-
-def _unsupported_inputs(task: pb.PipelineTaskSpec, names: Mapping[str, Any]) -> list[str]:
-    reasons = []
-    for key, artifact in sorted(task.inputs.artifacts.items()):
-        if artifact.WhichOneof("kind") != "task_output_artifact":
-            reasons.append(f"input {key}: comes from no task")
-        elif artifact.task_output_artifact.producer_task not in names:
-            reasons.append(f"input {key}: there is no task {artifact.task_output_artifact.producer_task!r}")
-    for key, parameter in sorted(task.inputs.parameters.items()):
-        kind = parameter.WhichOneof("kind")
-        if parameter.parameter_expression_selector:
-            reasons.append(
-                f"parameter {key}: is an expression, which run-compiled can't compute: "
-                f"{parameter.parameter_expression_selector}"
-            )
-        elif kind == "task_output_parameter":
-            producer = parameter.task_output_parameter.producer_task
-            if producer not in names and producer.removesuffix(_PRODUCER_SUFFIX) not in names:
-                reasons.append(f"parameter {key}: there is no task {producer!r}")
-        elif kind not in ("runtime_value", "component_input_parameter"):
-            reasons.append(f"parameter {key}: run-compiled can't give it ({kind or 'no source'})")
-    reasons += [f"waits for {other!r}, which is no task" for other in task.dependent_tasks if other not in names]
-    return reasons
