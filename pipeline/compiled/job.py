@@ -10,7 +10,7 @@ import yaml  # type: ignore[import-untyped]
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 
-from pipeline.compiled.unsupported import PRODUCER_SUFFIX, unsupported
+from pipeline.compiled.unsupported import PRODUCER_SUFFIX, is_folder_name, unsupported
 from trainer_module.errors import UserError
 
 
@@ -130,6 +130,8 @@ def _checked(
     problems: list[str] = []
     if not spec.pipeline_info.name:
         problems.append("pipelineInfo.name: is missing")
+    elif not is_folder_name(spec.pipeline_info.name):
+        problems.append(f"pipelineInfo.name: {spec.pipeline_info.name!r} can't be the name of a folder")
     if spec.schema_version and not spec.schema_version.startswith("2."):
         problems.append(f"schemaVersion: 2.0 and 2.1 can be run; given {spec.schema_version!r}")
     if spec.root.WhichOneof("implementation") != "dag":
@@ -140,7 +142,7 @@ def _checked(
     tasks: dict[str, Task] = {}
     for name, task in sorted(spec.root.dag.tasks.items()):
         component = spec.components.get(task.component_ref.name)
-        reasons = unsupported(task, component, executors, spec.root.dag.tasks)
+        reasons = unsupported(name, task, component, executors, spec.root.dag.tasks)
         problems += [f"task {name}: {reason}" for reason in reasons]
         if component is not None and not reasons:
             tasks[name] = Task(name, task, component, executors[component.executor_label])

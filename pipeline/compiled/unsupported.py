@@ -8,8 +8,17 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as pb
 # TFX names the producer of a parameter so; the task itself has no such suffix.
 PRODUCER_SUFFIX = "_task"
 
+# How the kfp compiler writes what kfp.dsl calls ConcatPlaceholder and IfPresentPlaceholder.
+_KFP_EXPRESSIONS = ('{"Concat"', '{"IfPresent"')
+
+
+def is_folder_name(name: str) -> bool:
+    """Whether a folder can be called like that; artifacts are kept by the names that the pipeline gives them."""
+    return "/" not in name and "\0" not in name and name not in ("", ".", "..")
+
 
 def unsupported(
+    name: str,
     task: pb.PipelineTaskSpec,
     component: pb.ComponentSpec | None,
     executors: Mapping[str, pb.PipelineDeploymentConfig.ExecutorSpec],
@@ -18,6 +27,7 @@ def unsupported(
     """What keeps a task from being run here; nothing, for most.
 
     Args:
+        name: The task's.
         task: See `PipelineTaskSpec`.
         component: The one that it refers to; None when there is none.
         executors: All of the pipeline's, by label.
@@ -26,6 +36,12 @@ def unsupported(
     if component is None:
         return [f"there is no component {task.component_ref.name!r}"]
     reasons = [*_unsupported_control(task), *_unsupported_inputs(task, names)]
+    outputs = component.output_definitions
+    reasons += [
+        f"{each!r} can't be the name of a file or folder"
+        for each in (name, *sorted(outputs.artifacts), *sorted(outputs.parameters))
+        if not is_folder_name(each)
+    ]
     if component.WhichOneof("implementation") == "dag":
         reasons.append(
             "is a pipeline of its own (exit handlers, conditions and loops become one), which run-compiled can't run"
@@ -36,6 +52,12 @@ def unsupported(
         reasons.append(f"has an executor that only the service has: {kind or 'none'}")
     elif kind == "container" and not _command(executors[component.executor_label].container):
         reasons.append("has no command: what its image would start isn't known here")
+    elif kind == "container":
+        reasons += [
+            f"has an argument that run-compiled can't put together: {part}"
+            for part in _command(executors[component.executor_label].container)
+            if part.startswith(_KFP_EXPRESSIONS)
+        ]
     return reasons
 
 

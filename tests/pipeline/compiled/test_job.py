@@ -128,6 +128,22 @@ def test_an_executor_that_cannot_be_run_is_refused(job: Job, executor: dict[str,
     assert refusal(job.write()) == [f"task Trainer: {expected}"]
 
 
+@pytest.mark.parametrize("name", ["../other", "a/b", ".."])
+def test_a_name_that_leads_out_of_the_root_is_refused(job: Job, name: str) -> None:
+    job.container(name, outputs={name: "tfx.Model"}, output_parameters={name: "STRING"})
+    job.spec["pipelineInfo"]["name"] = name
+    assert refusal(job.write()) == [
+        f"pipelineInfo.name: {name!r} can't be the name of a folder",
+        *[f"task {name}: {name!r} can't be the name of a file or folder"] * 3,
+    ]
+
+
+def test_an_argument_that_only_the_kfp_service_puts_together_is_refused(job: Job) -> None:
+    argument = '{"Concat": ["--a=", "{{$.inputs.parameters[\'a\']}}"]}'
+    job.task("say", {"container": {"image": "any", "command": ["echo", argument]}})
+    assert refusal(job.write()) == [f"task say: has an argument that run-compiled can't put together: {argument}"]
+
+
 def test_a_pipeline_inside_the_pipeline_is_refused(job: Job) -> None:
     job.container("Trainer")
     del job.spec["components"]["Trainer"]["executorLabel"]
