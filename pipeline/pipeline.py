@@ -12,10 +12,11 @@ from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import pusher_pb2, trainer_pb2
+from tfx.proto import trainer_pb2
 from tfx.types import Channel, standard_artifacts
 
-from components.evaluator import UnconvertedEvaluator
+from components.evaluator.component import UnconvertedEvaluator
+from components.evaluator.thresholds import THRESHOLDS_KEY
 from components.example_gen.component import make_example_gen
 from components.example_gen.row_format import RowFormat
 from components.freeze_audit.component import FreezeAudit
@@ -23,6 +24,8 @@ from components.freeze_planner.component import FreezePlanner
 from components.planned_trainer.component import PlannedTrainer
 from pipeline.config import DataSettings, PipelineConfig
 from pipeline.eval_config import make_eval_config
+from pipeline.runtime_parameters import RuntimeParameters
+from pipeline.vertex_steps import destination, training
 from trainer_module.settings import BertSettings
 
 
@@ -30,7 +33,10 @@ def create_pipeline(
     config: PipelineConfig,
     *,
     settings: BertSettings | None = None,
+    parameters: RuntimeParameters | None = None,
     metadata_path: str | None = None,
+    pipeline_root: str | None = None,
+    on_vertex: bool = False,
     enable_cache: bool = True,
     beam_pipeline_args: list[str] | None = None,
 ) -> Pipeline:
@@ -41,17 +47,26 @@ def create_pipeline(
         config: See `PipelineConfig`.
         settings: Of the model and its training; default: the config's. `run_pipeline` adds the Hub model's digest,
             so that a model that changed under the same path is trained anew.
+        parameters: What may be chosen anew for each run; default: nothing, all is constant.
         metadata_path: SQLite file of ML Metadata, for the local runners.
+        pipeline_root: Where the components put what they make; default: `artifacts` in the config's root.
+        on_vertex: Whether `[vertex.training]` and `[push.vertex]` hold.
         enable_cache: Whether a component whose inputs and settings didn't change is skipped.
         beam_pipeline_args: For the components that run on Beam.
     """
     settings = settings or config.bert_settings()
-    freeze_planner = FreezePlanner(custom_config=settings.to_custom_config())
+    changeable = parameters.settings if parameters else {}
+    freeze_planner = FreezePlanner(
+        custom_config=settings.to_custom_config(),
+        parameters={**changeable, THRESHOLDS_KEY: parameters.thresholds} if parameters else {},
+    )
     example_gen = make_example_gen(
         train=config.data.train,
         eval=config.data.eval,
         eval_fraction=config.data.eval_fraction,
         rows=row_format(config),
+        span=parameters.span if parameters else config.data.span_to_read,
+        data_root=parameters.data_root if parameters else None,
     ).with_id("ExampleGen")
     # Thus everything waits for the plan: a wrong rule or model ends the run before a row is read.
     example_gen.add_upstream_node(freeze_planner)
@@ -82,7 +97,8 @@ def create_pipeline(
         schema=schema,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
-        custom_config=settings.to_custom_config(),
+        parameters=changeable,
+        **training(config, settings, on_vertex=on_vertex),
     ).with_id("Trainer")
     live_model = Resolver(
         strategy_class=LatestBlessedModelStrategy,
@@ -94,6 +110,7 @@ def create_pipeline(
         model=trainer.outputs["model"],
         baseline_model=live_model.outputs["model"],
         eval_config=make_eval_config(config),
+        thresholds=parameters.thresholds if parameters else None,
     ).with_id("Evaluator")
     freeze_audit = FreezeAudit(
         model=trainer.outputs["model"],
@@ -105,13 +122,11 @@ def create_pipeline(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=freeze_audit.outputs["blessing"],
-        push_destination=pusher_pb2.PushDestination(
-            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=config.push.directory)
-        ),
+        **destination(config, on_vertex=on_vertex),
     )
     return Pipeline(
         pipeline_name=config.pipeline.name,
-        pipeline_root=str(artifacts_root(config)),
+        pipeline_root=pipeline_root or artifacts_root(config),
         components=[
             freeze_planner,
             example_gen,
