@@ -49,7 +49,7 @@ def local_beam_args(beam: BeamSettings | None) -> list[str] | None:
     if beam.runner != "DirectRunner":
         raise UserError(
             f"beam.runner: {beam.runner}'s workers can't see this machine's files; use it in a pipeline that is "
-            "compiled, or run with --set beam.runner=DirectRunner"
+            "compiled, or run with --set 'beam={}'"
         )
     return _flags(_direct(beam, _NO_IMAGE) | beam.options)
 
