@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import subprocess
@@ -10,8 +11,11 @@ import pytest
 from google.protobuf import json_format
 from kfp import components
 from kfp.pipeline_spec import pipeline_spec_pb2 as pb
+from rich.console import Console
 
+from pipeline.cli.compile import print_spec
 from pipeline.config import PipelineConfig
+from pipeline.config_file import load_config
 from pipeline.runners.kfp.node_ir import node_ids, unpack
 from pipeline.runners.kfp.package import compile_package
 from trainer_module.errors import UserError
@@ -241,3 +245,16 @@ def test_wrong_settings(make_kfp_config: Callable[..., PipelineConfig], override
         make_kfp_config(override)
     (problem,) = raised.value.problems
     assert message in problem
+
+
+def test_the_config_to_copy_compiles_and_the_command_says_what_came_of_it(tmp_path: Path) -> None:
+    spec = compile_package(load_config(REPOSITORY / "configs" / "kfp.toml"), tmp_path / "pipeline.yaml")
+    console = Console(file=io.StringIO(), width=120)
+    print_spec(console, spec)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines() if line.startswith("│")]
+    assert ["trainer", "8 CPUs, 30 GB, 1 nvidia.com/gpu"] in rows
+    assert ["live-model", "what the service gives"] in rows
+    assert ["pipeline_root", "/mnt/permafrost/artifacts"] in rows
+    assert text.splitlines()[-1] == "image: my-registry/permafrost:0.1.0"
