@@ -1,0 +1,117 @@
+"""Pipeline runs on Vertex AI, by Google's own client library."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline.service.orders import RunOrder, SubmittedRun
+from pipeline.service.service_errors import Place, RunFailed, google_errors
+from trainer_module.errors import UserError
+
+if TYPE_CHECKING:
+    from google.cloud import aiplatform
+
+    from pipeline.vertex_settings import VertexSettings
+
+_LONGEST_NAME = 128
+
+
+def place_of(settings: VertexSettings) -> Place:
+    """Where the config's `[vertex]` section sends things, for messages."""
+    return Place(settings.project, settings.region, settings.service_account)
+
+
+def parent_of(settings: VertexSettings) -> str:
+    """The same as a resource name."""
+    return f"projects/{settings.project}/locations/{settings.region}"
+
+
+def make_job(order: RunOrder, settings: VertexSettings, credentials: Any) -> aiplatform.PipelineJob:
+    """The library's form of a run; nothing is sent.
+
+    Raises:
+        UserError: The name is too long.
+    """
+    from google.cloud import aiplatform
+
+    if len(order.name) > _LONGEST_NAME:
+        raise UserError(f"--name: Vertex AI takes at most {_LONGEST_NAME} characters; given {len(order.name)}")
+    return aiplatform.PipelineJob(
+        display_name=order.name,
+        template_path=str(order.pipeline.path),
+        parameter_values=dict(order.values),
+        labels=dict(settings.labels) or None,
+        encryption_spec_key_name=settings.encryption_key,
+        project=settings.project,
+        location=settings.region,
+        credentials=credentials,
+    )
+
+
+def job_request(order: RunOrder, settings: VertexSettings, credentials: Any) -> Any:
+    """The request that `submit_job` sends: a `CreatePipelineJobRequest`."""
+    from google.cloud import aiplatform_v1
+
+    job = make_job(order, settings, credentials)
+    message = job_message(job, settings)
+    message.display_name = order.name
+    return aiplatform_v1.CreatePipelineJobRequest(
+        parent=parent_of(settings), pipeline_job_id=job.job_id, pipeline_job=message
+    )
+
+
+def job_message(job: aiplatform.PipelineJob, settings: VertexSettings) -> Any:
+    """A job as the service takes it. The library keeps its own until the service has answered."""
+    from google.cloud import aiplatform_v1
+
+    key = settings.encryption_key
+    return aiplatform_v1.PipelineJob(
+        pipeline_spec=job.pipeline_spec,
+        runtime_config=job.runtime_config,
+        labels=dict(settings.labels),
+        service_account=settings.service_account,
+        network=settings.network,
+        encryption_spec=aiplatform_v1.EncryptionSpec(kms_key_name=key) if key else None,
+    )
+
+
+def submit_job(order: RunOrder, settings: VertexSettings, credentials: Any) -> SubmittedRun:
+    """Starts a run.
+
+    Raises:
+        UserError: What the service refuses.
+        ServiceFailed: The service can't be reached, or failed.
+    """
+    job = make_job(order, settings, credentials)
+    with google_errors(place_of(settings)):
+        job.submit(service_account=settings.service_account, network=settings.network)
+    where = f"locations/{settings.region}/pipelines/runs/{job.job_id}?project={settings.project}"
+    return SubmittedRun(job.resource_name, f"https://console.cloud.google.com/vertex-ai/{where}")
+
+
+def wait_for_job(run: SubmittedRun, settings: VertexSettings, credentials: Any) -> None:
+    """Returns when a run has succeeded.
+
+    Raises:
+        RunFailed: It ended otherwise.
+    """
+    from google.cloud import aiplatform
+    from google.cloud.aiplatform_v1.types import PipelineState
+
+    with google_errors(place_of(settings)):
+        job = aiplatform.PipelineJob.get(
+            run.id, project=settings.project, location=settings.region, credentials=credentials
+        )
+        try:
+            job.wait()
+        except RuntimeError:
+            if not job.has_failed:
+                raise
+        state, tasks = job.state, job.task_details
+    if state == PipelineState.PIPELINE_STATE_SUCCEEDED:
+        return
+    ending = state.name.removeprefix("PIPELINE_STATE_").lower()
+    failed = [
+        f"{task.task_name}: {task.error.message}" for task in tasks if task.error is not None and task.error.message
+    ]
+    raise RunFailed("\n".join([f"the run has {ending}: {run.url}", *failed]))
