@@ -185,9 +185,7 @@ def schedule_create(
     job: CompiledJob = None,
     parameters: Parameters = [],  # noqa: B006
     name: Annotated[str | None, typer.Option(help="Of the schedule; default: the pipeline's name.")] = None,
-    start: Annotated[
-        str | None, typer.Option(help="No run before: 2026-01-31T03:00+01:00; UTC without offset.")
-    ] = None,
+    start: Annotated[str | None, typer.Option(help="No run before, such as 2026-01-31T03:00+01:00.")] = None,
     end: Annotated[str | None, typer.Option(help="No run after.")] = None,
     dry_run: DryRun = False,
 ) -> None:
@@ -197,9 +195,9 @@ def schedule_create(
     """
     from pipeline.cli.schedule import create_command
 
-    if context.invoked_subcommand is not None:
-        if config or cron or overrides or target or job or parameters or name or start or end or dry_run:
-            raise UserError(f"schedule: write the options behind {context.invoked_subcommand!r}")
+    if (verb := context.invoked_subcommand) is not None:
+        if any((config, cron, overrides, target, job, parameters, name, start, end, dry_run)):
+            raise UserError(f"schedule: write the options behind {verb}: permafrost schedule {verb} …")
         return
     if config is None or cron is None:
         raise UserError("schedule: give --config FILE and --cron '0 3 * * *'; or say list, pause, resume or delete")
@@ -258,6 +256,23 @@ def schedule_delete(
     from pipeline.cli.schedule import change_command
 
     change_command("delete", name, config, overrides, target)
+
+
+@app.command()
+def doctor(
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="Also check what this pipeline needs.")] = None,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    as_json: AsJson = False,
+) -> None:
+    """Check this installation, and with --config what a pipeline needs; say what to do about each problem.
+
+    Exit code 0: no problem, though there may be warnings. 2: a problem.
+
+    Example: permafrost doctor --config configs/quickstart.toml
+    """
+    from pipeline.cli.doctor import doctor_command
+
+    raise typer.Exit(0 if doctor_command(config, overrides, as_json) else USER_ERROR)
 
 
 @app.command("import-hf")

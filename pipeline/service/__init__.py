@@ -1,1 +1,1 @@
-"""What a pipeline service (Vertex AI Pipelines, Kubeflow Pipelines) is asked to do: run a pipeline, or run it by the clock."""
+"""Asks a pipeline service (Vertex AI Pipelines, Kubeflow Pipelines) to run a pipeline, once or by the clock."""

@@ -23,6 +23,7 @@ class CompiledPipeline:
         spec: The pipeline spec as JSON.
         values: Of parameters, that come with it beside the defaults in the spec.
         root: Where its artifacts go; empty: the service's own default.
+        labels: Put on a run, to find it and its costs by.
         platform: What a Kubeflow package says of Kubernetes, as JSON; else nothing.
     """
 
@@ -31,6 +32,7 @@ class CompiledPipeline:
     spec: Mapping[str, Any]
     values: Mapping[str, Any]
     root: str
+    labels: Mapping[str, str]
     platform: Mapping[str, Any]
 
 
@@ -49,12 +51,12 @@ def read_compiled(path: Path, target: Target) -> CompiledPipeline:
             hint = " (it is a package for Kubeflow: --target kfp)" if "deploymentSpec" in content else ""
             raise UserError(f"{path}: is not a PipelineJob: it has no pipelineSpec{hint}; {_MAKE_ONE}")
         spec, runtime = content["pipelineSpec"], content.get("runtimeConfig") or {}
-        platform: dict[str, Any] = {}
+        labels, platform = content.get("labels") or {}, {}
     else:
         if "pipelineSpec" in content:
             raise UserError(f"{path}: is a PipelineJob for Vertex; for Kubeflow: permafrost compile --target kfp")
         spec, runtime = content, {}
-        platform = documents[1] if len(documents) > 1 else {}
+        labels, platform = {}, documents[1] if len(documents) > 1 else {}
     _check_schema(path, target, content)
     missing = [key for key in ("pipelineInfo", "root", "deploymentSpec", "schemaVersion") if key not in spec]
     if missing:
@@ -66,6 +68,7 @@ def read_compiled(path: Path, target: Target) -> CompiledPipeline:
         values=runtime.get("parameterValues") or {},
         # The order in which Google's client library looks.
         root=spec.get("defaultPipelineRoot") or runtime.get("gcsOutputDirectory") or "",
+        labels=labels,
         platform=platform,
     )
 

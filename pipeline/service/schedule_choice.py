@@ -22,9 +22,8 @@ def choose_schedule(given: str, schedules: Sequence[Schedule]) -> Schedule:
     near = difflib.get_close_matches(given, [*names, *(schedule.id for schedule in schedules)], n=1)
     if near:
         raise UserError(f"schedule {given!r}: there is none; did you mean {near[0]!r}?")
-    raise UserError(
-        f"schedule {given!r}: there is none; {'there are: ' + ', '.join(names) if names else 'nor another'}"
-    )
+    known = f"; there are: {', '.join(names)}" if names else ", nor another"
+    raise UserError(f"schedule {given!r}: there is none{known}")
 
 
 def refuse_second(name: str, pipeline: str, schedules: Sequence[Schedule]) -> None:

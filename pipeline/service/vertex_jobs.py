@@ -40,7 +40,7 @@ def make_job(order: RunOrder, settings: VertexSettings, credentials: Any) -> aip
         display_name=order.name,
         template_path=str(order.pipeline.path),
         parameter_values=dict(order.values),
-        labels=dict(settings.labels) or None,
+        labels=labels_of(order, settings) or None,
         encryption_spec_key_name=settings.encryption_key,
         project=settings.project,
         location=settings.region,
@@ -53,14 +53,19 @@ def job_request(order: RunOrder, settings: VertexSettings, credentials: Any) -> 
     from google.cloud import aiplatform_v1
 
     job = make_job(order, settings, credentials)
-    message = job_message(job, settings)
+    message = job_message(job, order, settings)
     message.display_name = order.name
     return aiplatform_v1.CreatePipelineJobRequest(
         parent=parent_of(settings), pipeline_job_id=job.job_id, pipeline_job=message
     )
 
 
-def job_message(job: aiplatform.PipelineJob, settings: VertexSettings) -> Any:
+def labels_of(order: RunOrder, settings: VertexSettings) -> dict[str, str]:
+    """Those that were compiled (TFX says what it is), and the config's. The library doesn't look for the former."""
+    return {**order.pipeline.labels, **settings.labels}
+
+
+def job_message(job: aiplatform.PipelineJob, order: RunOrder, settings: VertexSettings) -> Any:
     """A job as the service takes it. The library keeps its own until the service has answered."""
     from google.cloud import aiplatform_v1
 
@@ -68,7 +73,7 @@ def job_message(job: aiplatform.PipelineJob, settings: VertexSettings) -> Any:
     return aiplatform_v1.PipelineJob(
         pipeline_spec=job.pipeline_spec,
         runtime_config=job.runtime_config,
-        labels=dict(settings.labels),
+        labels=labels_of(order, settings),
         service_account=settings.service_account,
         network=settings.network,
         encryption_spec=aiplatform_v1.EncryptionSpec(kms_key_name=key) if key else None,

@@ -32,7 +32,7 @@ def schedule_request(order: ScheduleOrder, settings: VertexSettings, credentials
             end_time=order.end,
             max_concurrent_run_count=_RUNS_AT_ONCE,
             create_pipeline_job_request=aiplatform_v1.CreatePipelineJobRequest(
-                parent=parent_of(settings), pipeline_job=job_message(job, settings)
+                parent=parent_of(settings), pipeline_job=job_message(job, order.run, settings)
             ),
         ),
     )

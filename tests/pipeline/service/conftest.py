@@ -1,7 +1,7 @@
 """A compiled pipeline, a config for each service, and stand-ins for what can't be reached from a test.
 
-`fake_google` stands for Google Cloud: a gRPC server on this machine for Vertex AI, and HTTP answers for the token server
-and for Cloud Storage. Google's own client libraries talk to it; only where their bytes go is changed.
+`fake_google` stands for Google Cloud: a gRPC server on this machine for Vertex AI, and HTTP answers for the token
+server and for Cloud Storage. Google's own client libraries talk to it; only where their bytes go is changed.
 `fake_kfp` stands for a Kubeflow Pipelines server: an HTTP server on this machine, to which the kfp client talks.
 """
 
@@ -73,10 +73,11 @@ SPEC: dict[str, Any] = {
 }
 JOB: dict[str, Any] = {
     "displayName": "tickets",
+    "labels": {"tfx_runner": "kubeflow_v2"},
     "pipelineSpec": SPEC,
     "runtimeConfig": {
         "gcsOutputDirectory": "gs://my-bucket/permafrost",
-        "parameterValues": {"data_root": "gs://rows", "freeze": '[{"freeze": "all"}]', "train_steps": 0},
+        "parameterValues": {"data_root": "gs://rows", "freeze": '[{"freeze": "all"}]', "train_steps": 0.0},
     },
 }
 
@@ -164,6 +165,7 @@ class FakeGoogle:
     def handlers(self) -> list[Any]:
         import grpc
         from google.cloud import aiplatform_v1 as v1
+        from google.cloud import resourcemanager_v3
         from google.longrunning import operations_pb2
         from google.protobuf import empty_pb2
 
@@ -219,6 +221,17 @@ class FakeGoogle:
 
         package = "google.cloud.aiplatform.v1"
         return [
+            # By the project's number the library compares whose the bucket is.
+            grpc.method_handlers_generic_handler(
+                "google.cloud.resourcemanager.v3.Projects",
+                {
+                    "GetProject": grpc.unary_unary_rpc_method_handler(
+                        lambda request, _: resourcemanager_v3.Project(name="projects/12345", project_id=request.name),
+                        request_deserializer=resourcemanager_v3.GetProjectRequest.deserialize,
+                        response_serializer=resourcemanager_v3.Project.serialize,
+                    )
+                },
+            ),
             grpc.method_handlers_generic_handler(
                 f"{package}.PipelineService",
                 {
@@ -252,7 +265,11 @@ class FakeGoogle:
         bucket = re.match(r"https://storage\.googleapis\.com/storage/v1/b/([^/?]+)\?", url)
         if method == "GET" and bucket:
             status = self.buckets.get(bucket[1], 404)
-            content = {"name": bucket[1]} if status == 200 else {"error": {"code": status, "message": "no"}}
+            content = (
+                {"name": bucket[1], "projectNumber": "12345"}
+                if status == 200
+                else {"error": {"code": status, "message": "no"}}
+            )
             return status, content
         raise AssertionError(f"nothing is known of {method} {url}")
 
@@ -278,7 +295,8 @@ def fake_google(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Fak
     server.start()
 
     def create_channel(target: str, credentials: Any = None, **_: Any) -> Any:
-        fake.hosts.append(target)
+        if "cloudresourcemanager" not in target:
+            fake.hosts.append(target)
         fake.tokens.append(getattr(credentials, "token", None))
         return grpc.insecure_channel(f"localhost:{port}")
 
@@ -300,14 +318,16 @@ def fake_google(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Fak
 def no_google(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine where nobody is logged in to Google Cloud, and from which nothing may be sent."""
     import requests
+    from google.auth.compute_engine import _metadata
 
     def refuse(*_: Any, **__: Any) -> Any:
         raise AssertionError("something was sent")
 
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "nothing"))
-    # Else Google's library asks the network whether this is one of Google's machines.
-    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    # Else Google's library asks the network whether this is one of Google's machines (as NO_GCE_CHECK=true, which it
+    # reads when it is imported).
+    monkeypatch.setattr(_metadata, "_NO_GCE_CHECK", True)
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", refuse)
 
 
@@ -369,7 +389,7 @@ class FakeKfp:
                 found = list(self.recurring_runs.values())
                 # One to a page, so that pages are turned.
                 more = {"next_page_token": str(first + 1)} if first + 1 < len(found) else {}
-                return 200, {"recurring_runs": found[first : first + 1], **more}
+                return 200, {"recurringRuns": found[first : first + 1], **more}
             case "POST", ["recurringruns", change]:
                 schedule_id, verb = change.split(":")
                 self.recurring_runs[schedule_id]["status"] = {"enable": "ENABLED", "disable": "DISABLED"}[verb]
@@ -390,7 +410,7 @@ def fake_kfp(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKfp]:
         def _answer(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             content = json.loads(self.rfile.read(length)) if length else None
-            fake.headers = dict(self.headers)
+            fake.headers = {name.title(): value for name, value in self.headers.items()}
             status, answer = fake.answer(self.command, self.path, content)
             text = answer if isinstance(answer, str) else json.dumps(answer)
             self.send_response(status)
@@ -399,7 +419,7 @@ def fake_kfp(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKfp]:
             self.end_headers()
             self.wfile.write(text.encode())
 
-        do_GET = do_POST = do_DELETE = _answer  # noqa: N815
+        do_GET = do_POST = do_DELETE = _answer
 
         def log_message(self, *_: Any) -> None:
             """Says nothing."""
