@@ -12,6 +12,7 @@ from pipeline.doctor.requirements import PACKAGE, conflicts, glibc_needed, insta
 _SET_UP = "set the environment up again: make setup"
 _SHOWN = ("tfx", "tensorflow", "tf-keras", "tensorflow-text", "tensorflow-hub", "kfp")
 _LINES = 8
+_VARIABLE = "TF_USE_LEGACY_KERAS"
 
 
 def check_python(version: str = platform.python_version()) -> Finding:
@@ -67,12 +68,11 @@ def check_legacy_keras() -> Finding:
     """Whether `tf.keras` is Keras 2. Imports TensorFlow."""
     import tensorflow as tf
 
-    variable = "TF_USE_LEGACY_KERAS"
-    module = tf.keras.Model.__module__
-    if not module.startswith("tf_keras."):
+    package = tf.keras.Model.__module__.partition(".")[0]
+    if package != "tf_keras":
         return problem(
-            f"tf.keras is {module.partition('.')[0]} {tf.keras.__version__}; {variable} is {os.environ.get(variable)!r}",
-            f"TFX works with Keras 2 only: set {variable}=1, or leave it unset",
+            f"tf.keras is {package} {tf.keras.__version__}; {_VARIABLE} is {os.environ.get(_VARIABLE)!r}",
+            f"TFX works with Keras 2 only: set {_VARIABLE}=1, or leave it unset",
         )
     return ok(f"tf.keras is tf_keras {tf.keras.__version__}")
 

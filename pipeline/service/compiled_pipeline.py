@@ -99,8 +99,11 @@ def _check_schema(path: Path, target: Target, content: Mapping[str, Any]) -> Non
     from google.protobuf import json_format
     from kfp.pipeline_spec import pipeline_spec_pb2
 
-    message = pipeline_spec_pb2.PipelineJob() if target == "vertex" else pipeline_spec_pb2.PipelineSpec()
     try:
-        json_format.ParseDict(content, message)
+        if target == "vertex":
+            # In the job the spec is a free table.
+            json_format.ParseDict(content, pipeline_spec_pb2.PipelineJob())
+            content = content["pipelineSpec"]
+        json_format.ParseDict(content, pipeline_spec_pb2.PipelineSpec())
     except json_format.ParseError as error:
         raise UserError(f"{path}: is not a compiled pipeline: {error}; {_MAKE_ONE}") from None

@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.service.orders import RunOrder, SubmittedRun
 from pipeline.service.service_errors import Place, RunFailed, google_errors
-from trainer_module.errors import UserError
 
 if TYPE_CHECKING:
     from google.cloud import aiplatform
 
     from pipeline.vertex_settings import VertexSettings
-
-_LONGEST_NAME = 128
 
 
 def place_of(settings: VertexSettings) -> Place:
@@ -27,15 +24,9 @@ def parent_of(settings: VertexSettings) -> str:
 
 
 def make_job(order: RunOrder, settings: VertexSettings, credentials: Any) -> aiplatform.PipelineJob:
-    """The library's form of a run; nothing is sent.
-
-    Raises:
-        UserError: The name is too long.
-    """
+    """The library's form of a run; nothing is sent."""
     from google.cloud import aiplatform
 
-    if len(order.name) > _LONGEST_NAME:
-        raise UserError(f"--name: Vertex AI takes at most {_LONGEST_NAME} characters; given {len(order.name)}")
     return aiplatform.PipelineJob(
         display_name=order.name,
         template_path=str(order.pipeline.path),

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pipeline.vertex_settings import VertexSettings
 
 
+_LONGEST_NAME = 128
+
+
 class VertexService:
     """Runs and schedules in the project and region of a config's `[vertex]` section.
 
@@ -38,7 +41,7 @@ class VertexService:
 
     def run_request(self, order: RunOrder) -> dict[str, Any]:
         """See `PipelineService`."""
-        bucket_name(order.pipeline.root)
+        _check_order(order)
         return _as_json(vertex_jobs.job_request(order, self._settings, no_credentials()))
 
     def submit(self, order: RunOrder) -> SubmittedRun:
@@ -52,7 +55,7 @@ class VertexService:
 
     def schedule_request(self, order: ScheduleOrder) -> dict[str, Any]:
         """See `PipelineService`."""
-        bucket_name(order.run.pipeline.root)
+        _check_order(order.run)
         return _as_json(vertex_schedules.schedule_request(order, self._settings, no_credentials()))
 
     def create_schedule(self, order: ScheduleOrder) -> Schedule:
@@ -77,8 +80,14 @@ class VertexService:
         vertex_schedules.delete_schedule(schedule, self._settings, self._credentials)
 
     def _check_bucket(self, order: RunOrder) -> None:
-        bucket_name(order.pipeline.root)
+        _check_order(order)
         check_bucket(order.pipeline.root, vertex_jobs.place_of(self._settings), self._credentials)
+
+
+def _check_order(order: RunOrder) -> None:
+    bucket_name(order.pipeline.root)
+    if len(order.name) > _LONGEST_NAME:
+        raise UserError(f"--name: Vertex AI takes at most {_LONGEST_NAME} characters; given {len(order.name)}")
 
 
 def _check_region(region: str) -> None:

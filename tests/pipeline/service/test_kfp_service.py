@@ -15,6 +15,11 @@ import yaml
 Permafrost = Callable[..., tuple[int, str, str]]
 Call = Callable[..., tuple[int, str, str]]
 
+CHECK = (
+    "check kfp.namespace, which a multi-user Kubeflow needs, "
+    "and let PERMAFROST_KFP_TOKEN hold a bearer token that it accepts"
+)
+
 
 @pytest.fixture
 def submit(permafrost: Permafrost, kfp_config: Path, package_file: Path) -> Call:
@@ -189,9 +194,7 @@ def test_pause_resume_and_delete(create: Call, schedule: Call, fake_kfp: Any) ->
 
 def test_what_kubeflow_cannot_do_is_refused(create: Call, schedule: Call, fake_kfp: Any) -> None:
     message = error(create("--cron", "TZ=Europe/Berlin 0 3 * * *"))
-    assert message.startswith(
-        "--cron: Kubeflow Pipelines keeps the time of its own cluster; leave TZ=Europe/Berlin out"
-    )
+    assert message.startswith("--cron: Kubeflow Pipelines keeps the time of its own cluster; leave TZ=Europe/Berlin ")
     assert ("POST", "/recurringruns") not in [call[:2] for call in fake_kfp.calls]
     create("--cron", "0 3 * * *")
     message = "--catch-up: Kubeflow Pipelines can't make up for runs that were missed; leave it out"
@@ -202,10 +205,8 @@ def test_what_kubeflow_cannot_do_is_refused(create: Call, schedule: Call, fake_k
     ("status", "code", "message"),
     [
         (400, 2, "Kubeflow Pipelines at URL refuses the request: the words"),
-        (401, 2, "Kubeflow Pipelines at URL refuses: the words; check kfp.namespace, which a multi-user Kubeflow needs, "
-                 "and let PERMAFROST_KFP_TOKEN hold a bearer token that it accepts"),
-        (403, 2, "Kubeflow Pipelines at URL refuses: the words; check kfp.namespace, which a multi-user Kubeflow needs, "
-                 "and let PERMAFROST_KFP_TOKEN hold a bearer token that it accepts"),
+        (401, 2, f"Kubeflow Pipelines at URL refuses: the words; {CHECK}"),
+        (403, 2, f"Kubeflow Pipelines at URL refuses: the words; {CHECK}"),
         (500, 1, "Kubeflow Pipelines at URL failed: the words"),
         (503, 1, "Kubeflow Pipelines at URL failed: the words"),
     ],
