@@ -9,6 +9,9 @@ from typing import Any
 
 from trainer_module.errors import UserError
 
+# JSON's numbers are doubles, which carry whole numbers up to this one exactly.
+_MOST_EXACT = 2**53 - 1
+
 ParameterValue = str | int | float | bool | list[Any] | dict[str, Any]
 
 
@@ -96,6 +99,8 @@ def _did_you_mean(name: str, parameters: Mapping[str, Parameter]) -> str:
 def _integer(text: str) -> int:
     if not re.fullmatch(r"[+-]?\d+", text.strip()):
         raise ValueError("should be a whole number")
+    if abs(int(text)) > _MOST_EXACT:
+        raise ValueError(f"should be from -{_MOST_EXACT} to {_MOST_EXACT}")
     return int(text)
 
 

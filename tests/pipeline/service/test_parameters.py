@@ -68,6 +68,8 @@ def test_a_value_gets_the_type_that_the_pipeline_wants(given: str, name: str, va
                "train_steps"),
         ("train_steps=1.5", "--param train_steps: should be a whole number; given '1.5'"),
         ("train_steps=1_000", "--param train_steps: should be a whole number; given '1_000'"),
+        ("train_steps=9007199254740992", "--param train_steps: should be from -9007199254740991 to 9007199254740991; "
+                                         "given '9007199254740992'"),
         ("train_steps=", "--param train_steps: should be a whole number; given ''"),
         ("rate=high", "--param rate: should be a number; given 'high'"),
         ("rate=nan", "--param rate: should be a finite number; given 'nan'"),
