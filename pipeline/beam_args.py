@@ -8,6 +8,9 @@ from pipeline.beam_settings import BeamSettings
 from pipeline.vertex_settings import VertexSettings
 from trainer_module.errors import UserError
 
+_NO_IMAGE = "none"
+"""For workers on this machine. Unless an image is named, TFX packs up all of itself for them each time."""
+
 
 def compiled_beam_args(beam: BeamSettings | None, vertex: VertexSettings | None) -> list[str]:
     """For a pipeline that runs elsewhere, in containers.
@@ -20,18 +23,17 @@ def compiled_beam_args(beam: BeamSettings | None, vertex: VertexSettings | None)
     image = vertex.image if vertex else None
     match beam.runner:
         case "DirectRunner":
-            return _flags(_direct(beam) | beam.options)
+            return _flags(_direct(beam, image or _NO_IMAGE) | beam.options)
         case "DataflowRunner":
             return _flags(_dataflow(beam, vertex) | beam.options)
         case _:
-            # TFX packs itself up for the workers unless an image is named; theirs holds it.
             portable = {
                 "runner": beam.runner,
                 "job_endpoint": beam.job_endpoint,
                 "environment_type": beam.environment_type,
                 "environment_config": beam.environment_config,
                 "parallelism": beam.parallelism,
-                "sdk_container_image": image,
+                "sdk_container_image": image or _NO_IMAGE,
             }
             return _flags(portable | beam.options)
 
@@ -47,15 +49,14 @@ def local_beam_args(beam: BeamSettings | None) -> list[str] | None:
     if beam.runner != "DirectRunner":
         raise UserError(
             f"beam.runner: {beam.runner}'s workers can't see this machine's files; use it in a pipeline that is "
-            "compiled, or run with --set beam.runner=DirectRunner"
+            "compiled, or run with --set 'beam={}'"
         )
-    return _flags(_direct(beam) | beam.options)
+    return _flags(_direct(beam, _NO_IMAGE) | beam.options)
 
 
-def _direct(beam: BeamSettings) -> dict[str, Any]:
+def _direct(beam: BeamSettings, image: str) -> dict[str, Any]:
     several = {"direct_num_workers": beam.workers, "direct_running_mode": beam.mode} if beam.workers != 1 else {}
-    # Any image's name will do: without one TFX packs up all of itself for workers that have it anyway.
-    return {"runner": IN_PROCESS, **several, "sdk_container_image": "unused"}
+    return {"runner": IN_PROCESS, **several, "sdk_container_image": image}
 
 
 def _dataflow(beam: BeamSettings, vertex: VertexSettings | None) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def _dataflow(beam: BeamSettings, vertex: VertexSettings | None) -> dict[str, An
         "project": beam.project or (vertex.project if vertex else None),
         "region": beam.region or (vertex.region if vertex else None),
         "temp_location": beam.temp_location or (f"{vertex.staging_root}/beam" if vertex else None),
-        "sdk_container_image": beam.sdk_container_image or (vertex.image if vertex else None),
+        "sdk_container_image": beam.sdk_container_image,
         # The image holds what the workers need; nothing is sent along.
         "sdk_location": "container",
         "worker_machine_type": beam.machine_type,

@@ -43,7 +43,7 @@ class BeamSettings(StrictSection):
         disk_gb: Of each Dataflow worker.
         service_account: Under which Dataflow's workers run; default: `vertex.service_account`.
         subnetwork: Of Dataflow's workers.
-        sdk_container_image: What Dataflow's workers run in; default: `vertex.image`. It must hold this project.
+        sdk_container_image: What Dataflow's workers run in: the target `dataflow` of `kubeflow/Dockerfile`.
         job_endpoint: Host and port of the Flink or Spark cluster's Beam job server.
         environment_type: How its workers start Python: `DOCKER`, `PROCESS`, `EXTERNAL` or `LOOPBACK`.
         environment_config: What that takes: an image, a command as JSON, or the worker pool's host and port.
@@ -96,13 +96,11 @@ class BeamSettings(StrictSection):
         Args:
             with_vertex: Whether there is a section `[vertex]`, which says much of it.
         """
-        if self.runner == "DataflowRunner" and not with_vertex:
-            needed = ("project", "region", "temp_location", "sdk_container_image")
-            return {
-                key: "is missing; DataflowRunner needs it, or a section [vertex]"
-                for key in needed
-                if getattr(self, key) is None
-            }
+        if self.runner == "DataflowRunner":
+            of_vertex = () if with_vertex else ("project", "region", "temp_location")
+            found = {key: "is missing; DataflowRunner needs it, or a section [vertex]" for key in of_vertex}
+            found["sdk_container_image"] = "is missing; DataflowRunner needs the image that its workers run in"
+            return {key: message for key, message in found.items() if getattr(self, key) is None}
         if self.runner in _PORTABLE and self.job_endpoint is None:
             return {"job_endpoint": f"is missing; {self.runner} needs the job server, such as 'localhost:8099'"}
         return {}

@@ -16,6 +16,7 @@ from pipeline.kfp_settings import KfpSettings
 from pipeline.strict_section import NonEmpty, StrictSection
 from pipeline.vertex_settings import VertexEndpoint, VertexSettings
 from trainer_module.settings import BertSettings, ColumnName, ModelSettings, TrainSettings
+from trainer_module.validation import problem
 
 _Section = TypeVar("_Section", bound=BaseModel)
 
@@ -234,7 +235,7 @@ class PipelineConfig(StrictSection):
         missing = beam.missing(with_vertex=with_vertex) if beam else {}
         if missing:
             raise ValidationError.from_exception_data(
-                "beam", [_problem((key,), message, None) for key, message in missing.items()]
+                "beam", [problem((key,), message, None) for key, message in missing.items()]
             )
         return beam
 
@@ -253,7 +254,7 @@ class PipelineConfig(StrictSection):
     def _refuse_endpoint_without_vertex(cls, push: PushSettings, info: ValidationInfo) -> PushSettings:
         if push.vertex is not None and info.data.get("vertex", ...) is None:
             message = "needs a section [vertex]: only a pipeline that runs there can deploy to an endpoint"
-            raise ValidationError.from_exception_data("push", [_problem(("vertex",), message, None)])
+            raise ValidationError.from_exception_data("push", [problem(("vertex",), message, None)])
         return push
 
     def bert_settings(self) -> BertSettings:
@@ -303,15 +304,11 @@ def _slice_problems(evaluate: Any, columns: list[str] | None) -> Iterator[InitEr
     for index, names in enumerate(slices):
         missing = [name for name in names if name not in columns] if isinstance(names, list) else []
         if missing:
-            yield _problem(("slices", index), _no_column(missing, columns), names)
+            yield problem(("slices", index), _no_column(missing, columns), names)
 
 
 def _table(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _problem(path: tuple[str | int, ...], message: str, given: Any) -> InitErrorDetails:
-    return InitErrorDetails(type="value_error", loc=path, input=given, ctx={"error": ValueError(message)})
 
 
 def _no_column(missing: list[str], columns: list[str]) -> str:

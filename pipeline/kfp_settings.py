@@ -43,7 +43,7 @@ class KfpSettings(StrictSection):
         service_account: Of Kubernetes, under which the steps run; only for submitting. Default: the installation's own.
         image: Of all steps' containers; default: `vertex.image`.
         pipeline_root: Where artifacts go: a folder that TFX can open in every step, gs://… or below `volume.mount`.
-        metadata_host: Of ML Metadata's gRPC service; default: where KFP up to 2.16 has its own.
+        metadata_host: Of ML Metadata's gRPC service; default: where KFP installs its own, if it does.
         metadata_port: Of the same.
         volume: Mounted by every step.
         image_paths: Folders inside the image, so that paths in them may be used.

@@ -117,16 +117,21 @@ def plan(
 @app.command("compile")
 def compile_(
     config: ConfigFile,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("pipeline.json"),
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Default: pipeline.json, or for kfp pipeline.yaml.")
+    ] = None,
+    target: Annotated[
+        Literal["vertex", "kfp"], typer.Option(help="Vertex AI Pipelines, or Kubeflow Pipelines (open source).")
+    ] = "vertex",
     overrides: Overrides = [],  # noqa: B006 - typer copies it
 ) -> None:
-    """Compile the pipeline for Vertex AI Pipelines. Needs no cloud and sends nothing.
+    """Compile the pipeline for Vertex AI Pipelines or Kubeflow Pipelines. Needs no cloud and sends nothing.
 
     Example: permafrost compile --config configs/vertex.toml --output pipeline.json
     """
     from pipeline.cli.compile import compile_command
 
-    compile_command(config, output, overrides)
+    compile_command(config, output, target, overrides)
 
 
 @app.command()

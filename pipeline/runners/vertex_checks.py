@@ -37,7 +37,7 @@ def _path_problems(config: PipelineConfig, vertex: VertexSettings) -> Iterator[s
         return  # The job runs on this machine, which sees its own files.
     visible = [_GCS_MOUNT, *vertex.image_paths]
     for key, path in _paths(config):
-        if "://" in path:
+        if "://" in path and not path.startswith("file://"):
             continue
         if not any(path == folder or path.startswith(folder.rstrip("/") + "/") for folder in visible):
             yield (

@@ -2,14 +2,18 @@
 
 import base64
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator
 
+from google.protobuf.message import Message
 from tfx.dsl.compiler import constants
-from tfx.orchestration.portable.runtime_parameter_utils import substitute_runtime_parameter
 from tfx.proto.orchestration import pipeline_pb2
-from tfx.types import Property
 
 _OF_THE_RUN = (constants.PIPELINE_ROOT_PARAMETER_NAME, constants.PIPELINE_RUN_ID_PARAMETER_NAME)
+_TYPES = {
+    pipeline_pb2.RuntimeParameter.INT: int,
+    pipeline_pb2.RuntimeParameter.DOUBLE: float,
+    pipeline_pb2.RuntimeParameter.STRING: str,
+}
 
 
 def node_ids(ir: pipeline_pb2.Pipeline) -> list[str]:
@@ -39,19 +43,10 @@ def only_node(ir: pipeline_pb2.Pipeline, node_id: str) -> pipeline_pb2.Pipeline:
     return own
 
 
-def parameter_defaults(ir: pipeline_pb2.Pipeline) -> Mapping[str, Property]:
-    """The pipeline's runtime parameters that are used in `ir`, with their defaults.
-
-    Raises:
-        ValueError: One has no default.
-    """
-    scratch = pipeline_pb2.Pipeline()
-    scratch.CopyFrom(ir)
-    found = substitute_runtime_parameter(scratch, {})
-    defaults = {name: value for name, value in sorted(found.items()) if name not in _OF_THE_RUN}
-    if missing := [name for name, value in defaults.items() if value is None]:
-        raise ValueError(f"runtime parameters without a default: {', '.join(missing)}")
-    return defaults
+def parameter_types(ir: pipeline_pb2.Pipeline) -> dict[str, type]:
+    """The runtime parameters that are used in `ir`, by name; without those that every run has."""
+    found = {each.name: _TYPES[each.type] for each in _runtime_parameters(ir)}
+    return {name: found[name] for name in sorted(found) if name not in _OF_THE_RUN}
 
 
 def pack(ir: pipeline_pb2.Pipeline) -> str:
@@ -65,3 +60,16 @@ def pack(ir: pipeline_pb2.Pipeline) -> str:
 def unpack(text: str) -> pipeline_pb2.Pipeline:
     """What `pack` was given."""
     return pipeline_pb2.Pipeline.FromString(zlib.decompress(base64.b64decode(text)))
+
+
+def _runtime_parameters(part: Message) -> Iterator[pipeline_pb2.RuntimeParameter]:
+    if isinstance(part, pipeline_pb2.RuntimeParameter):
+        yield part
+        return
+    for field, value in part.ListFields():
+        if field.message_type is None:
+            continue
+        is_map = field.message_type.GetOptions().map_entry
+        for inner in value.values() if is_map else [value] if isinstance(value, Message) else value:
+            if isinstance(inner, Message):
+                yield from _runtime_parameters(inner)

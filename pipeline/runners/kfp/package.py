@@ -13,17 +13,17 @@ from kfp import compiler, dsl
 from kfp.dsl.base_component import BaseComponent
 from tfx.dsl.compiler.compiler import Compiler
 from tfx.proto.orchestration import pipeline_pb2
-from tfx.types import Property
 
 from pipeline.beam_args import compiled_beam_args
 from pipeline.config import PipelineConfig
 from pipeline.kfp_settings import KfpSettings, KfpStep
 from pipeline.pipeline import create_pipeline
 from pipeline.runners.kfp.checks import Installation, check_for_kfp
-from pipeline.runners.kfp.node_ir import only_node, pack, parameter_defaults
+from pipeline.runners.kfp.node_ir import only_node, pack, parameter_types
 from pipeline.runtime_parameters import runtime_parameters
 from pipeline.vertex_jobs import STEP_ENVIRONMENT
 from pipeline.vertex_settings import StepResources
+from trainer_module.errors import UserError
 
 # Parameters beside those of TFX's pipeline: what differs between installations.
 PIPELINE_ROOT = "pipeline_root"
@@ -50,16 +50,23 @@ def compile_package(config: PipelineConfig, path: Path) -> dict[str, Any]:
     Example:
         >>> compile_package(load_config(Path("configs/kfp.toml")), Path("pipeline.yaml"))  # doctest: +SKIP
     """
+    if path.suffix not in (".yaml", ".yml"):
+        raise UserError(f"{path}: a package for Kubeflow Pipelines is YAML; give a name that ends in .yaml")
     installation = check_for_kfp(config)
+    parameters = runtime_parameters(config)
     ir = Compiler().compile(
         create_pipeline(
             config,
-            parameters=runtime_parameters(config),
+            parameters=parameters,
             pipeline_root=installation.pipeline_root,
             beam_pipeline_args=compiled_beam_args(config.beam, config.vertex),
         )
     )
-    package = _pipeline(config, installation, ir)
+    defaults = parameters.defaults() | {
+        PIPELINE_ROOT: installation.pipeline_root,
+        METADATA: installation.settings.metadata_address,
+    }
+    package = _pipeline(config, installation, ir, defaults)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         draft = os.path.join(folder, "pipeline.yaml")  # KFP's compiler goes by the ending
@@ -69,26 +76,21 @@ def compile_package(config: PipelineConfig, path: Path) -> dict[str, Any]:
     return spec
 
 
-def _pipeline(config: PipelineConfig, installation: Installation, ir: pipeline_pb2.Pipeline) -> BaseComponent:
-    settings = installation.settings
-    defaults: dict[str, Property] = {
-        **parameter_defaults(ir),
-        PIPELINE_ROOT: installation.pipeline_root,
-        METADATA: settings.metadata_address,
-    }
-
+def _pipeline(
+    config: PipelineConfig, installation: Installation, ir: pipeline_pb2.Pipeline, defaults: Mapping[str, str | int]
+) -> BaseComponent:
     def steps(*channels: Any) -> None:
         given = dict(zip(defaults, channels, strict=True))
         tasks: dict[str, dsl.PipelineTask] = {}
         for node in ir.nodes:
             node_id = node.pipeline_node.node_info.id
             of_node = only_node(ir, node_id)
-            used = {name: type(default) for name, default in parameter_defaults(of_node).items()}
+            used = parameter_types(of_node)
             component = _component(node_id, installation.image, pack(of_node), used)
             inputs = {name: given[name] for name in (PIPELINE_ROOT, METADATA, *used)}
             task = component(**inputs, **{RUN_ID: dsl.PIPELINE_JOB_ID_PLACEHOLDER})
             task.after(*(tasks[upstream] for upstream in node.pipeline_node.upstream_nodes))
-            _configure(task, settings, _resources(config, settings, node_id))
+            _configure(task, installation.settings, _resources(config, installation.settings, node_id))
             tasks[node_id] = task
 
     types = {name: type(default) for name, default in defaults.items()}
@@ -140,7 +142,7 @@ def _resources(config: PipelineConfig, settings: KfpSettings, node_id: str) -> S
 
 
 def _with_signature(
-    function: Callable[..., Any], name: str, types: Mapping[str, type], defaults: Mapping[str, Property]
+    function: Callable[..., Any], name: str, types: Mapping[str, type], defaults: Mapping[str, str | int]
 ) -> Callable[..., Any]:
     """KFP's SDK reads names, types and defaults off a function; here they are known only now."""
     function.__name__ = name

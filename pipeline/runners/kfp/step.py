@@ -26,7 +26,7 @@ from tfx.utils import telemetry_utils
 
 from pipeline.runners.in_process_beam import in_process_beam
 from pipeline.runners.kfp.metadata_address import connection_config
-from pipeline.runners.kfp.node_ir import node_ids, parameter_defaults, unpack
+from pipeline.runners.kfp.node_ir import node_ids, parameter_types, unpack
 from trainer_module.errors import UserError
 
 USER_ERROR = 2
@@ -61,7 +61,7 @@ def run_node(
     bindings = {
         constants.PIPELINE_ROOT_PARAMETER_NAME: pipeline_root,
         constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id,
-        **_typed(parameters, parameter_defaults(ir)),
+        **_typed(parameters, parameter_types(ir)),
     }
     substitute_runtime_parameter(ir, bindings)
     (node_id,) = node_ids(ir)
@@ -114,16 +114,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _typed(parameters: Mapping[str, str], defaults: Mapping[str, Property]) -> dict[str, Property]:
+def _typed(parameters: Mapping[str, str], types: Mapping[str, type]) -> dict[str, Property]:
     """Each value as the type that the pipeline has for it; TFX refuses any other."""
-    problems = [f"{name}: is not a parameter of this step" for name in parameters if name not in defaults]
+    problems = [f"{name}: is not a parameter of this step" for name in parameters if name not in types]
     typed: dict[str, Property] = {}
-    for name in parameters.keys() & defaults.keys():
-        wanted = type(defaults[name])
+    for name in sorted(parameters.keys() & types.keys()):
         try:
-            typed[name] = wanted(parameters[name])
+            typed[name] = types[name](parameters[name])
         except ValueError:
-            problems.append(f"{name}: should be of type {wanted.__name__}; given {parameters[name]!r}")
+            problems.append(f"{name}: should be of type {types[name].__name__}; given {parameters[name]!r}")
+    problems += [f"{name}: is missing" for name in types if name not in parameters]
     if problems:
         raise UserError(problems)
     return typed
