@@ -50,7 +50,11 @@ def submit_command(
         run = service.submit(order)
     terminal.out.print(f"submitted to {service.title}: {run.url}", markup=False, soft_wrap=True)
     if wait:
-        service.wait(run)
+        try:
+            service.wait(run)
+        except KeyboardInterrupt:
+            terminal.err.print("only the waiting is stopped; the run goes on")
+            raise
         terminal.out.print("[bold green]succeeded[/]")
 
 

@@ -12,6 +12,8 @@ from pipeline.doctor.requirements import PACKAGE, conflicts, glibc_needed, insta
 _SET_UP = "set the environment up again: make setup"
 _SHOWN = ("tfx", "tensorflow", "tf-keras", "tensorflow-text", "tensorflow-hub", "kfp")
 _LINES = 8
+# As in tools/setup.sh: where TFX 1.21 isn't installed, nothing that is installed says it.
+_NEW_LANE_GLIBC = (2, 39)
 _VARIABLE = "TF_USE_LEGACY_KERAS"
 
 
@@ -43,12 +45,14 @@ def check_glibc(version: str = platform.libc_ver()[1]) -> Finding:
     if needed is None:
         return warning(f"glibc {version}; no installed wheel says which it needs", _SET_UP)
     (major, minor), name = needed
-    if tuple(int(part) for part in version.split(".")[:2]) < (major, minor):
+    here = tuple(int(part) for part in version.split(".")[:2])
+    if here < (major, minor):
         return problem(
             f"glibc {version}, but {name} was built for {major}.{minor}",
             "use Python 3.10, whose TFX runs on an older glibc (UV_PYTHON=3.10 make setup), or a newer system",
         )
-    return ok(f"glibc {version}; the packages need {major}.{minor}")
+    lanes = "both TFX 1.16 and 1.21" if here >= _NEW_LANE_GLIBC else "TFX 1.16, but not 1.21"
+    return ok(f"glibc {version}, enough for {lanes}; the packages here need {major}.{minor}")
 
 
 def check_versions() -> Finding:

@@ -85,7 +85,11 @@ def test_the_glibc_that_the_wheels_were_built_for(install: Install) -> None:
     install("c", "1", tags=("any",))
     assert requirements.glibc_needed() == ((2, 28), "b")
     assert check_glibc("2.28").verdict == "ok"
-    assert check_glibc("2.36").found == "glibc 2.36; the packages need 2.28"
+    lanes = {version: check_glibc(version).found for version in ("2.36", "2.39")}
+    assert lanes == {
+        "2.36": "glibc 2.36, enough for TFX 1.16, but not 1.21; the packages here need 2.28",
+        "2.39": "glibc 2.39, enough for both TFX 1.16 and 1.21; the packages here need 2.28",
+    }
     finding = check_glibc("2.27")
     assert (finding.verdict, finding.found) == ("problem", "glibc 2.27, but b was built for 2.28")
     assert "UV_PYTHON=3.10 make setup" in finding.advice

@@ -125,6 +125,17 @@ def test_waiting_for_a_run_that_does_not_succeed(
     assert second == "FreezePlanner: rule 1 matches nothing"
 
 
+def test_stopping_the_wait_does_not_stop_the_run(
+    submit: Submit, fake_google: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", stop)
+    code, _, err = submit("--wait")
+    assert (code, err.splitlines()) == (1, ["only the waiting is stopped; the run goes on", "error: stopped"])
+
+
 def test_nobody_is_logged_in(submit: Submit, no_google: None) -> None:
     assert error(submit()) == f"Google Cloud: no credentials: Your default credentials were not found; {LOG_IN}"
 
