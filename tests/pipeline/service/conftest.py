@@ -297,7 +297,7 @@ def fake_google(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Fak
     def create_channel(target: str, credentials: Any = None, **_: Any) -> Any:
         if "cloudresourcemanager" not in target:
             fake.hosts.append(target)
-        fake.tokens.append(getattr(credentials, "token", None))
+            fake.tokens.append(getattr(credentials, "token", None))
         return grpc.insecure_channel(f"localhost:{port}")
 
     def send(_: Any, request: Any, **__: Any) -> Any:

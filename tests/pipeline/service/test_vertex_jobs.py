@@ -132,6 +132,7 @@ def test_stopping_the_wait_does_not_stop_the_run(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(time, "sleep", stop)
+    fake_google.states = ["PIPELINE_STATE_RUNNING"]
     code, _, err = submit("--wait")
     assert (code, err.splitlines()) == (1, ["only the waiting is stopped; the run goes on", "error: stopped"])
 
