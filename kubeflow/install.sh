@@ -38,11 +38,13 @@ install_dependencies() {
     uv sync --quiet --frozen --inexact --no-dev --no-install-project "${extras[@]}"
     site=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     echo "$PACKAGES" >"$site/permafrost.pth"
+    rm -f "$VENV/.lock" # uv leaves it writable for everybody
     ln -s "$PACKAGES/bin/permafrost" "$VENV/bin/permafrost"
 }
 
 install_packages() {
     uv pip install --quiet --no-deps --python "$VENV/bin/python" --target "$PACKAGES" .
+    rm -f "$PACKAGES/.lock" # uv leaves it writable for everybody
 }
 
 add_user() {
