@@ -6,26 +6,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails
 
+from components.evaluator.thresholds import Threshold, default_thresholds, threshold_problems
+from components.example_gen.spans import has_span
+from pipeline.beam_settings import BeamSettings
+from pipeline.strict_section import NonEmpty, StrictSection
+from pipeline.vertex_settings import VertexEndpoint, VertexSettings
 from trainer_module.settings import BertSettings, ColumnName, ModelSettings, TrainSettings
 
-METRICS: Mapping[str, tuple[str, ...]] = {
-    "classification": ("accuracy", "macro_f1", "auc", "loss"),
-    "regression": ("mse", "mae", "pearson_r2"),
-}
-LOWER_IS_BETTER = frozenset({"loss", "mse", "mae"})
-
-NonEmpty = Annotated[str, Field(min_length=1)]
 _Section = TypeVar("_Section", bound=BaseModel)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PipelineSettings(_Strict):
+class PipelineSettings(StrictSection):
     """What the pipeline is called and where it keeps what it makes.
 
     Attributes:
@@ -37,12 +31,14 @@ class PipelineSettings(_Strict):
     root: NonEmpty
 
 
-class DataSettings(_Strict):
+class DataSettings(StrictSection):
     """The rows: where they are, how they are written, and which columns count.
 
     Attributes:
         train: File, folder or glob.
         eval: The same for the rows to evaluate on; without it `eval_fraction` of `train` is held out.
+        span: The number to read where the paths hold `{SPAN}` (or `{SPAN:3}`, for three digits); default: the highest
+            number that there is.
         eval_fraction: Share of `train` that is held out, by a hash of the row; unused where `eval` is given.
         format: `csv` or `tfrecord`; default: what the ending of `train` says.
         columns: Names, only for CSV files that have no header row.
@@ -58,6 +54,7 @@ class DataSettings(_Strict):
     # The order matters: a check of one key sees only the keys above it.
     train: NonEmpty
     eval: NonEmpty | None = None
+    span: Annotated[int, Field(ge=0)] | None = None
     eval_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     format: Literal["csv", "tfrecord"] = Field(default="", validate_default=True)
     columns: Annotated[list[ColumnName], Field(min_length=1)] | None = None
@@ -68,6 +65,21 @@ class DataSettings(_Strict):
     label: ColumnName
     on_bad_rows: Literal["drop", "fail"] = "drop"
     schema_path: NonEmpty | None = Field(default=None, alias="schema")
+
+    @field_validator("eval")
+    @classmethod
+    def _refuse_span_in_one(cls, value: str | None, info: ValidationInfo) -> str | None:
+        train = info.data.get("train")
+        if train is not None and value is not None and has_span(train) != has_span(value):
+            raise ValueError("must hold {SPAN} where data.train does, and only there")
+        return value
+
+    @field_validator("span")
+    @classmethod
+    def _refuse_span_without_place(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and not has_span(info.data.get("train", "{SPAN}")):
+            raise ValueError("data.train holds no {SPAN} to put it in, such as 'rows/{SPAN}/*.csv'")
+        return value
 
     @field_validator("eval_fraction")
     @classmethod
@@ -141,43 +153,32 @@ class DataSettings(_Strict):
         return value
 
 
-class Threshold(_Strict):
-    """What one metric must reach before a model is blessed.
-
-    Attributes:
-        at_least: Lowest value allowed; for metrics where more is better.
-        at_most: Highest value allowed; for the metrics in `LOWER_IS_BETTER`.
-        no_worse_than_live_by: How much worse than the latest blessed model, on the same rows, it may be.
-    """
-
-    at_least: Annotated[float, Field(ge=0, le=1)] | None = None
-    at_most: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    no_worse_than_live_by: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-
-
-class EvaluateSettings(_Strict):
+class EvaluateSettings(StrictSection):
     """How a model is measured and what it must reach.
 
     Attributes:
         slices: Metrics are also given per value of these columns, or combination of several.
-        thresholds: By metric name, see `METRICS`. Default: accuracy (or mse) no worse than the live model's.
+        thresholds: By metric name, see `components.evaluator.thresholds`. Default: accuracy (or mse) no worse than the
+            live model's.
     """
 
-    slices: list[Annotated[list[ColumnName], Field(min_length=1)]] = []
-    thresholds: dict[str, Threshold] = {}
+    slices: list[Annotated[list[ColumnName], Field(min_length=1)]] = Field(default=[])
+    thresholds: dict[str, Threshold] = Field(default={})
 
 
-class PushSettings(_Strict):
+class PushSettings(StrictSection):
     """Where a blessed model goes.
 
     Attributes:
         directory: A folder that gets one numbered folder per pushed model, as TensorFlow Serving reads it.
+        vertex: Where a pipeline that runs on Vertex AI deploys to an endpoint instead; needs `[vertex]`.
     """
 
     directory: NonEmpty
+    vertex: VertexEndpoint | None = None
 
 
-class PipelineConfig(_Strict):
+class PipelineConfig(StrictSection):
     """All of a config file. `config_file.load_config` reads one.
 
     Raises:
@@ -200,6 +201,8 @@ class PipelineConfig(_Strict):
     model: ModelSettings
     train: TrainSettings = TrainSettings()
     evaluate: EvaluateSettings = Field(default={}, validate_default=True)
+    vertex: VertexSettings | None = None
+    beam: BeamSettings | None = None
     push: PushSettings = Field(default=None, validate_default=True)
 
     @field_validator("evaluate", mode="wrap")
@@ -209,7 +212,7 @@ class PipelineConfig(_Strict):
         plain = given.model_dump(exclude_unset=True) if isinstance(given, EvaluateSettings) else given
         task = info.data["model"].task if "model" in info.data else None
         columns = info.data["data"].columns if "data" in info.data else None
-        problems = [*_slice_problems(plain, columns), *_threshold_problems(plain, task)]
+        problems = [*_slice_problems(plain, columns), *threshold_problems(_table(plain).get("thresholds"), task)]
         try:
             section: EvaluateSettings = handler(given)
         except ValidationError as error:
@@ -219,16 +222,37 @@ class PipelineConfig(_Strict):
             raise ValidationError.from_exception_data("evaluate", problems)
         if section.thresholds:
             return section
-        default = {"mse" if task == "regression" else "accuracy": Threshold(no_worse_than_live_by=0.0)}
-        return section.model_copy(update={"thresholds": default})
+        return section.model_copy(update={"thresholds": default_thresholds(task)})
+
+    @field_validator("beam")
+    @classmethod
+    def _check_beam(cls, beam: BeamSettings | None, info: ValidationInfo) -> BeamSettings | None:
+        # A section [vertex] with problems of its own counts as there.
+        with_vertex = "vertex" not in info.data or info.data["vertex"] is not None
+        missing = beam.missing(with_vertex=with_vertex) if beam else {}
+        if missing:
+            raise ValidationError.from_exception_data(
+                "beam", [_problem((key,), message, None) for key, message in missing.items()]
+            )
+        return beam
 
     @field_validator("push", mode="before")
     @classmethod
     def _push_beside_the_run(cls, given: Any, info: ValidationInfo) -> Any:
-        if given is not None:
-            return given
         root = info.data["pipeline"].root if "pipeline" in info.data else ""
-        return PushSettings(directory=os.path.join(root, "serving"))
+        if given is None:
+            return PushSettings(directory=os.path.join(root, "serving"))
+        if "vertex" in _table(given) and "directory" not in given:
+            return {"directory": os.path.join(root, "serving"), **given}
+        return given
+
+    @field_validator("push")
+    @classmethod
+    def _refuse_endpoint_without_vertex(cls, push: PushSettings, info: ValidationInfo) -> PushSettings:
+        if push.vertex is not None and info.data.get("vertex", ...) is None:
+            message = "needs a section [vertex]: only a pipeline that runs there can deploy to an endpoint"
+            raise ValidationError.from_exception_data("push", [_problem(("vertex",), message, None)])
+        return push
 
     def bert_settings(self) -> BertSettings:
         """What goes into `custom_config["bert"]`; of model and train only what was set, to keep it small."""
@@ -245,6 +269,7 @@ class PipelineConfig(_Strict):
                 "data": _with_paths(self.data, folder, "train", "eval", "schema_path"),
                 "model": _with_paths(self.model, folder, "hub", "preprocess", "vocab"),
                 "train": _with_paths(self.train, folder, "prefix_cache_dir"),
+                "vertex": self.vertex and _with_paths(self.vertex, folder, "staging_root"),
                 "push": _with_paths(self.push, folder, "directory"),
             }
         )
@@ -265,25 +290,6 @@ def absolute_path(path: str, folder: Path) -> str:
 def _with_paths(section: BaseModel, folder: Path, *keys: str) -> BaseModel:
     given = {key: getattr(section, key) for key in keys if getattr(section, key) is not None}
     return section.model_copy(update={key: absolute_path(path, folder) for key, path in given.items()})
-
-
-def _threshold_problems(evaluate: Any, task: str | None) -> Iterator[InitErrorDetails]:
-    """Metrics not of the task, and bounds that don't fit the metric. Wrong types are left to pydantic."""
-    known = METRICS[task] if task else tuple(name for names in METRICS.values() for name in names)
-    thresholds = _table(_table(evaluate).get("thresholds"))
-    for metric, bounds in thresholds.items():
-        path = ("thresholds", metric)
-        if metric not in known:
-            of_task = f" of {task}" if task else ""
-            yield _problem(path, f"is not a known metric{of_task}; known metrics: {', '.join(known)}", metric)
-        elif bounds == {}:
-            yield _problem(path, "sets no bound; give at_least, at_most or no_worse_than_live_by", bounds)
-        elif metric in LOWER_IS_BETTER and "at_least" in _table(bounds):
-            message = f"does not fit {metric}, where less is better; use at_most"
-            yield _problem((*path, "at_least"), f"{message}; given {bounds['at_least']!r}", bounds)
-        elif metric not in LOWER_IS_BETTER and "at_most" in _table(bounds):
-            message = f"does not fit {metric}, where more is better; use at_least"
-            yield _problem((*path, "at_most"), f"{message}; given {bounds['at_most']!r}", bounds)
 
 
 def _slice_problems(evaluate: Any, columns: list[str] | None) -> Iterator[InitErrorDetails]:

@@ -5,7 +5,7 @@ import difflib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -123,7 +123,11 @@ def _with_section(key: str) -> str:
 
 
 def _sections() -> Mapping[str, list[str]]:
-    models = {name: field.annotation for name, field in PipelineConfig.model_fields.items()}
+    # A section that may be left out is of its model's type or None.
+    models = {
+        name: next(iter(get_args(field.annotation)), field.annotation)
+        for name, field in PipelineConfig.model_fields.items()
+    }
     return {
         name: [field.alias or key for key, field in model.model_fields.items()]
         for name, model in models.items()

@@ -18,6 +18,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import proto_utils
 
+from components.beam_runner import IN_PROCESS
 from components.example_gen.bad_row import BadRow
 from components.example_gen.custom_config import unpack_rows
 from components.example_gen.row_checks import label_of, prepare
@@ -110,7 +111,7 @@ class CheckedExecutor(BaseExampleGenExecutor, abc.ABC):
             | "Report" >> beam.CombineGlobally(MergeTallies(tally))
             | "WriteReport" >> beam.Map(RowsReport.write, path=self._report_path)
         )
-        if pipeline.options.view_as(StandardOptions).runner is not None:
+        if pipeline.options.view_as(StandardOptions).runner not in (None, IN_PROCESS):
             return splits
         # TFX's own writing sends all rows through a shuffle, to spread them over workers. There is one, which would
         # only hold them all in memory, in the order they came.

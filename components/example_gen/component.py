@@ -3,13 +3,18 @@
 from fractions import Fraction
 
 from tfx.components.example_gen.component import FileBasedExampleGen
-from tfx.dsl.components.base import executor_spec
+from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.orchestration.data_types import RuntimeParameter
 from tfx.proto import example_gen_pb2
+from tfx.types import Channel, standard_artifacts
+from tfx.types.component_spec import ExecutionParameter
+from tfx.types.standard_component_specs import FileBasedExampleGenSpec
 
 from components.example_gen.custom_config import pack_rows
-from components.example_gen.data_paths import as_pattern, split_base
+from components.example_gen.data_paths import input_of
 from components.example_gen.delimited_executor import DelimitedExecutor
 from components.example_gen.row_format import RowFormat
+from components.example_gen.span_driver import SPAN_KEY, SpanDriver
 from components.example_gen.tfrecord_executor import TfRecordExecutor
 from components.example_gen.verdict import EVAL, TRAIN
 from trainer_module.errors import UserError
@@ -17,8 +22,33 @@ from trainer_module.errors import UserError
 _FINEST_SHARE = 1000
 
 
+class SpanExampleGenSpec(FileBasedExampleGenSpec):
+    """The stock component's, and the number of the span to read."""
+
+    PARAMETERS = FileBasedExampleGenSpec.PARAMETERS | {SPAN_KEY: ExecutionParameter(type=int, optional=True)}
+
+
+class SpanExampleGen(FileBasedExampleGen):
+    """TFX's file-based ExampleGen, which takes a span as a number; `make_example_gen` makes one."""
+
+    SPEC_CLASS = SpanExampleGenSpec
+    DRIVER_CLASS = SpanDriver
+
+    def __init__(self, spec: SpanExampleGenSpec, executor: type) -> None:
+        # FileBasedExampleGen.__init__ makes a spec of its own class, which has no place for the number.
+        base_beam_component.BaseBeamComponent.__init__(
+            self, spec=spec, custom_executor_spec=executor_spec.BeamExecutorSpec(executor)
+        )
+
+
 def make_example_gen(
-    train: str, eval: str | None = None, eval_fraction: float = 0.2, *, rows: RowFormat
+    train: str,
+    eval: str | None = None,
+    eval_fraction: float = 0.2,
+    *,
+    rows: RowFormat,
+    span: int | RuntimeParameter | None = None,
+    data_root: RuntimeParameter | None = None,
 ) -> FileBasedExampleGen:
     """TFX's own file-based ExampleGen, with an executor of ours that checks the rows.
 
@@ -27,26 +57,29 @@ def make_example_gen(
         eval: Likewise; when there is none, a share of `train` becomes the eval split by each row's hash.
         eval_fraction: That share.
         rows: What the files look like.
+        span: The number to put in the place of `{SPAN}` in the paths, or `spans.LATEST`; None where there is none.
+        data_root: A runtime parameter for the folder that the paths have in common, in place of the one they have.
 
     Raises:
         UserError: The share is none, or both paths have no storage in common. Whether the paths
             exist is for `data_paths.check_paths` to say.
     """
-    given = [train] if eval is None else [train, eval]
     names = ["all"] if eval is None else [TRAIN, EVAL]
-    base, patterns = split_base([as_pattern(path) for path in given])
+    base, patterns = input_of(train, eval)
     splits = [
         example_gen_pb2.Input.Split(name=name, pattern=pattern) for name, pattern in zip(names, patterns, strict=True)
     ]
-    return FileBasedExampleGen(
-        input_base=base,
+    spec = SpanExampleGenSpec(
+        input_base=data_root or base,
         input_config=example_gen_pb2.Input(splits=splits),
-        output_config=_hash_split(eval_fraction) if eval is None else None,
+        output_config=_hash_split(eval_fraction) if eval is None else example_gen_pb2.Output(),
         custom_config=pack_rows(rows),
-        custom_executor_spec=executor_spec.BeamExecutorSpec(
-            TfRecordExecutor if rows.format == "tfrecord" else DelimitedExecutor
-        ),
+        output_data_format=example_gen_pb2.FORMAT_TF_EXAMPLE,
+        output_file_format=example_gen_pb2.FORMAT_TFRECORDS_GZIP,
+        examples=Channel(type=standard_artifacts.Examples),
+        **({} if span is None else {SPAN_KEY: span}),
     )
+    return SpanExampleGen(spec, TfRecordExecutor if rows.format == "tfrecord" else DelimitedExecutor)
 
 
 def _hash_split(eval_fraction: float) -> example_gen_pb2.Output:

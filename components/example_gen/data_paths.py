@@ -7,9 +7,11 @@ import os
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
+from components.example_gen.spans import any_span, has_span
 from trainer_module.errors import UserError
 
 _WILDCARDS = "*?["
+_NOT_IN_BASE = _WILDCARDS + "{"
 # Spark and the like leave `_SUCCESS`, editors and tools `.something`.
 _VISIBLE_FILES = "[!._]*"
 
@@ -24,6 +26,25 @@ def check_paths(train: str, eval: str | None) -> None:
     problems = [f"{key}: {problem}" for key, path in given.items() if (problem := _path_problem(path))]
     if problems:
         raise UserError(problems)
+
+
+def input_of(train: str, eval: str | None) -> tuple[str, list[str]]:
+    """The folder that both inputs are in (with its slash), and the pattern of each relative to it.
+
+    Raises:
+        UserError: They have no storage in common, or a path with `{SPAN}` doesn't say which files it means.
+    """
+    given = {"data.train": train} | ({} if eval is None else {"data.eval": eval})
+    patterns = [as_pattern(path) for path in given.values()]
+    # TFX's search for spans knows no pattern that leaves hidden files out.
+    problems = [
+        f"{key}: a path with {{SPAN}} must name its files; write {path.rstrip('/')}/*.csv or the like"
+        for (key, path), pattern in zip(given.items(), patterns, strict=True)
+        if has_span(path) and pattern.endswith(_VISIBLE_FILES)
+    ]
+    if problems:
+        raise UserError(problems)
+    return split_base(patterns)
 
 
 def as_pattern(path: str) -> str:
@@ -57,7 +78,7 @@ def split_base(patterns: list[str]) -> tuple[str, list[str]]:
     folders = [pattern.split("/")[:-1] for pattern in patterns]
     depth = 0
     for parts in zip(*folders, strict=False):
-        if len(set(parts)) > 1 or any(mark in parts[0] for mark in _WILDCARDS):
+        if len(set(parts)) > 1 or any(mark in parts[0] for mark in _NOT_IN_BASE):
             break
         depth += 1
     base = "/".join(folders[0][:depth]) + "/"
@@ -71,6 +92,7 @@ def _is_remote(path: str) -> bool:
 def _path_problem(path: str) -> str | None:
     if not path:
         return "is empty; name a file, a folder or a pattern"
+    path = any_span(path)
     try:
         if any(not fileio.isdir(found) for found in fileio.glob(as_pattern(path))):
             return None

@@ -10,7 +10,8 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from tfx.types.standard_component_specs import CUSTOM_CONFIG_KEY
 
 from components.artifacts import FreezePlan
-from components.custom_config import pack_custom_config
+from components.custom_config import SETTINGS_PARAMETERS, pack_custom_config
+from components.evaluator.thresholds import THRESHOLDS_KEY
 from components.freeze_planner.executor import Executor
 from components.plan_channel import FREEZE_PLAN_KEY
 
@@ -18,7 +19,7 @@ from components.plan_channel import FREEZE_PLAN_KEY
 class FreezePlannerSpec(ComponentSpec):
     """No inputs, one output: it needs to wait for nothing."""
 
-    PARAMETERS = {CUSTOM_CONFIG_KEY: ExecutionParameter(type=str)}  # noqa: RUF012
+    PARAMETERS = SETTINGS_PARAMETERS | {THRESHOLDS_KEY: ExecutionParameter(type=str, optional=True)}
     INPUTS: dict[str, ChannelParameter] = {}  # noqa: RUF012
     OUTPUTS = {FREEZE_PLAN_KEY: ChannelParameter(type=FreezePlan)}  # noqa: RUF012
 
@@ -32,6 +33,8 @@ class FreezePlanner(base_component.BaseComponent):
     Args:
         custom_config: What the Trainer gets: settings under `bert`, as `BertSettings.to_custom_config` gives them;
             or a runtime parameter that holds this as JSON text.
+        parameters: Runtime parameters by the names in `custom_config.SETTINGS_PARAMETERS`, which go before what
+            `custom_config` says; and `thresholds`, Evaluator's, so that a wrong one ends the run here.
 
     Example:
         >>> planner = FreezePlanner(custom_config=settings.to_custom_config())  # doctest: +SKIP
@@ -42,8 +45,13 @@ class FreezePlanner(base_component.BaseComponent):
     SPEC_CLASS = FreezePlannerSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(self, custom_config: Mapping[str, Any] | RuntimeParameter) -> None:
+    def __init__(
+        self,
+        custom_config: Mapping[str, Any] | RuntimeParameter,
+        parameters: Mapping[str, RuntimeParameter] | None = None,
+    ) -> None:
         spec = FreezePlannerSpec(
-            **{CUSTOM_CONFIG_KEY: pack_custom_config(custom_config), FREEZE_PLAN_KEY: Channel(type=FreezePlan)}
+            **{CUSTOM_CONFIG_KEY: pack_custom_config(custom_config), FREEZE_PLAN_KEY: Channel(type=FreezePlan)},
+            **(parameters or {}),
         )
         super().__init__(spec=spec)

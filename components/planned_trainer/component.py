@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tfx.dsl.components.base import base_component, executor_spec
+from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.proto import trainer_pb2
 from tfx.types import BaseChannel, Channel, standard_artifacts
@@ -11,14 +11,15 @@ from tfx.types.component_spec import ChannelParameter
 from tfx.types.standard_component_specs import TrainerSpec
 
 from components.artifacts import FreezePlan
-from components.custom_config import pack_custom_config
+from components.custom_config import SETTINGS_PARAMETERS, pack_custom_config
 from components.plan_channel import FREEZE_PLAN_KEY
 from components.planned_trainer.executor import Executor
 
 
 class PlannedTrainerSpec(TrainerSpec):
-    """The stock Trainer's, and the plan."""
+    """The stock Trainer's, the plan, and settings that are known when it runs."""
 
+    PARAMETERS = TrainerSpec.PARAMETERS | SETTINGS_PARAMETERS
     INPUTS = TrainerSpec.INPUTS | {FREEZE_PLAN_KEY: ChannelParameter(type=FreezePlan)}
 
 
@@ -37,6 +38,8 @@ class PlannedTrainer(base_component.BaseComponent):
         train_args: Splits and steps.
         eval_args: Splits.
         custom_config: What FreezePlanner got: settings under `bert`; or a runtime parameter with JSON text.
+        parameters: Runtime parameters, as FreezePlanner got them: those of `custom_config.SETTINGS_PARAMETERS`.
+        executor: Default: trains where the component runs. `vertex_executor.Executor` trains in a Vertex custom job.
 
     Its outputs are the stock Trainer's: `model` and `model_run`.
     """
@@ -54,6 +57,8 @@ class PlannedTrainer(base_component.BaseComponent):
         train_args: trainer_pb2.TrainArgs | None = None,
         eval_args: trainer_pb2.EvalArgs | None = None,
         custom_config: Mapping[str, Any] | RuntimeParameter,
+        parameters: Mapping[str, RuntimeParameter] | None = None,
+        executor: type[base_executor.BaseExecutor] = Executor,
     ) -> None:
         # Trainer.__init__ makes a spec of its own class, which has no place for the plan: hence no subclass of it.
         spec = PlannedTrainerSpec(
@@ -67,5 +72,6 @@ class PlannedTrainer(base_component.BaseComponent):
             custom_config=pack_custom_config(custom_config),
             model=Channel(type=standard_artifacts.Model),
             model_run=Channel(type=standard_artifacts.ModelRun),
+            **(parameters or {}),
         )
-        super().__init__(spec=spec)
+        super().__init__(spec=spec, custom_executor_spec=executor_spec.ExecutorClassSpec(executor))

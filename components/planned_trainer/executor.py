@@ -9,11 +9,10 @@ from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 from tfx.types.standard_component_specs import CUSTOM_CONFIG_KEY, MODEL_KEY, MODEL_RUN_KEY
 
-from components.custom_config import pack_custom_config, unpack_custom_config
+from components.custom_config import pack_custom_config, read_settings, unpack_custom_config
 from components.plan_channel import FREEZE_PLAN_KEY, plan_file
 from components.plan_properties import record_plan
 from trainer_module.freezing.freeze_plan import FreezePlan
-from trainer_module.settings import BertSettings
 from trainer_module.trainer import PLAN_FILE
 
 
@@ -31,20 +30,24 @@ class Executor(GenericExecutor):
         Args:
             input_dict: The stock Trainer's, and `freeze_plan`.
             output_dict: `model` and `model_run`.
-            exec_properties: The stock Trainer's. They stay as they are: the plan's path, which differs from run to
-                run, would keep the Trainer from ever being taken from TFX's cache.
+            exec_properties: The stock Trainer's, and those that `custom_config.read_settings` reads. They stay as they
+                are: the plan's path, which differs from run to run, would keep the Trainer from ever being taken from
+                TFX's cache.
 
         Raises:
             UserError: The settings, the model or a freeze rule are wrong, or not what was planned.
         """
-        custom_config = unpack_custom_config(exec_properties)
-        settings = BertSettings.from_custom_config(custom_config)
+        settings = read_settings(exec_properties)
         plan = plan_file(artifact_utils.get_single_uri(input_dict[FREEZE_PLAN_KEY]))
         planned = settings.model_copy(update={"freeze_plan": plan}).to_custom_config()
-        with_plan = {CUSTOM_CONFIG_KEY: pack_custom_config(custom_config | planned)}
+        with_plan = {CUSTOM_CONFIG_KEY: pack_custom_config(unpack_custom_config(exec_properties) | planned)}
         super().Do(input_dict, output_dict, exec_properties | with_plan)
 
-        model_run = artifact_utils.get_single_uri(output_dict[MODEL_RUN_KEY])
-        with fileio.open(os.path.join(model_run, PLAN_FILE)) as stream:
-            trained = FreezePlan.from_json(stream.read())
-        record_plan(artifact_utils.get_single_instance(output_dict[MODEL_KEY]), trained)
+        plan_trained_by = trained_plan(artifact_utils.get_single_uri(output_dict[MODEL_RUN_KEY]))
+        record_plan(artifact_utils.get_single_instance(output_dict[MODEL_KEY]), plan_trained_by)
+
+
+def trained_plan(model_run: str) -> FreezePlan:
+    """The plan by which a model was trained, from the folder of its `model_run`."""
+    with fileio.open(os.path.join(model_run, PLAN_FILE)) as stream:
+        return FreezePlan.from_json(stream.read())

@@ -98,6 +98,21 @@ def plan(
     plan_command(config, overrides, hub, _rules_in_order(sys.argv[1:]), as_json)
 
 
+@app.command("compile")
+def compile_(
+    config: ConfigFile,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("pipeline.json"),
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+) -> None:
+    """Compile the pipeline for Vertex AI Pipelines. Needs no cloud and sends nothing.
+
+    Example: permafrost compile --config configs/vertex.toml --output pipeline.json
+    """
+    from pipeline.cli.compile import compile_command
+
+    compile_command(config, output, overrides)
+
+
 @app.command()
 def audit(
     model: Annotated[

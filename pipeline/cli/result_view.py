@@ -4,7 +4,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.config import METRICS, PipelineConfig, Threshold
+from components.evaluator.thresholds import METRICS, Threshold
+from pipeline.config import PipelineConfig
 from pipeline.run_result import RunResult
 
 _MOST_CLASSES = 12

@@ -6,7 +6,7 @@ from unittest import mock
 
 from apache_beam.options.pipeline_options import StandardOptions
 
-_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+from components.beam_runner import IN_PROCESS
 
 
 @contextmanager
@@ -18,5 +18,5 @@ def in_process_beam() -> Iterator[None]:
     should not depend on a download. TFX has an option for its components only, and packs up all of itself for each of
     them as soon as there is any.
     """
-    with mock.patch.object(StandardOptions, "DEFAULT_RUNNER", _RUNNER):
+    with mock.patch.object(StandardOptions, "DEFAULT_RUNNER", IN_PROCESS):
         yield

@@ -7,6 +7,7 @@ from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
 from components.example_gen.data_paths import check_paths
+from pipeline.beam_args import local_beam_args
 from pipeline.config import PipelineConfig
 from pipeline.pipeline import create_pipeline
 from pipeline.run_metadata import RunMetadata, forget_lost_artifacts
@@ -56,7 +57,9 @@ def run_pipeline(
     os.makedirs(config.pipeline.root, exist_ok=True)
     metadata_path = os.path.join(config.pipeline.root, "metadata.sqlite")
     forget_lost_artifacts(metadata_path)
-    pipeline = create_pipeline(config, settings=settings, metadata_path=metadata_path)
+    pipeline = create_pipeline(
+        config, settings=settings, metadata_path=metadata_path, beam_pipeline_args=local_beam_args(config.beam)
+    )
     watch = _Watch(listener)
     try:
         with component_events(watch), in_process_beam():

@@ -125,7 +125,11 @@ def test_override_with_a_line_break_is_one_string(config_file: Path):
         ("model..hub=x", "'model..hub' is not a key; write section.key, such as model.max_tokens"),
         ("max_tokens=64", "'max_tokens' names no section; did you mean model.max_tokens?"),
         ("schema=x", "'schema' names no section; did you mean data.schema?"),
-        ("nonsense=1", "'nonsense' names no section; sections: pipeline, data, model, train, evaluate, push"),
+        (
+            "nonsense=1",
+            "'nonsense' names no section; sections: pipeline, data, model, train, evaluate, vertex, beam, push",
+        ),
+        ("staging_root=x", "'staging_root' names no section; did you mean vertex.staging_root?"),
         ("model.hub.path=x", "model.hub is a value ('models/bert'), so it has no key 'path'"),
         ("data.text=[1", "the value is not valid TOML: Unclosed array (at end of document)"),
     ],

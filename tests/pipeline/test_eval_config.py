@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 import tensorflow_model_analysis as tfma
 
-from pipeline.config import LOWER_IS_BETTER, METRICS, PipelineConfig
+from components.evaluator.thresholds import LOWER_IS_BETTER, METRICS
+from pipeline.config import PipelineConfig
 from pipeline.eval_config import make_eval_config
 from trainer_module.features import LABEL
 

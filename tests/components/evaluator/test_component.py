@@ -8,7 +8,8 @@ from tensorflow.python.autograph.core import ag_ctx
 from tfx.components.evaluator.executor import Executor
 from tfx.types import Channel, standard_artifacts
 
-from components.evaluator import UnconvertedEvaluator, UnconvertedExecutor
+from components.evaluator.component import UnconvertedEvaluator
+from components.evaluator.executor import UnconvertedExecutor
 
 
 def test_autograph_is_off_while_it_measures(monkeypatch: pytest.MonkeyPatch) -> None:

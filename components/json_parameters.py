@@ -1,0 +1,30 @@
+"""Reads runtime parameters whose value is JSON text."""
+
+import json
+from typing import Any
+
+from trainer_module.errors import UserError
+
+
+def read_object(key: str, text: str, example: str) -> dict[str, Any]:
+    """The object that a parameter holds.
+
+    Args:
+        key: What the parameter stands for in a config, such as `train`.
+        text: Its value.
+        example: What to write instead, when it can't be read.
+
+    Raises:
+        UserError: It isn't the JSON text of an object.
+
+    Example:
+        >>> read_object("train", '{"epochs": 5}', '{"epochs": 3}')
+        {'epochs': 5}
+    """
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{key}: is not valid JSON: {error}; write an object such as {example}") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{key}: must be a JSON object such as {example}; given {text!r}")
+    return value
