@@ -10,11 +10,13 @@ from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_va
 from pydantic_core import InitErrorDetails
 
 from components.evaluator.thresholds import Threshold, default_thresholds, threshold_problems
-from components.example_gen.spans import has_span
+from components.example_gen.spans import LATEST, has_span
 from pipeline.beam_settings import BeamSettings
+from pipeline.kfp_settings import KfpSettings
 from pipeline.strict_section import NonEmpty, StrictSection
 from pipeline.vertex_settings import VertexEndpoint, VertexSettings
 from trainer_module.settings import BertSettings, ColumnName, ModelSettings, TrainSettings
+from trainer_module.validation import problem
 
 _Section = TypeVar("_Section", bound=BaseModel)
 
@@ -65,6 +67,13 @@ class DataSettings(StrictSection):
     label: ColumnName
     on_bad_rows: Literal["drop", "fail"] = "drop"
     schema_path: NonEmpty | None = Field(default=None, alias="schema")
+
+    @property
+    def span_to_read(self) -> int | None:
+        """What ExampleGen is told; None where the paths hold no `{SPAN}`."""
+        if not has_span(self.train):
+            return None
+        return LATEST if self.span is None else self.span
 
     @field_validator("eval")
     @classmethod
@@ -202,6 +211,7 @@ class PipelineConfig(StrictSection):
     train: TrainSettings = TrainSettings()
     evaluate: EvaluateSettings = Field(default={}, validate_default=True)
     vertex: VertexSettings | None = None
+    kfp: KfpSettings | None = None
     beam: BeamSettings | None = None
     push: PushSettings = Field(default=None, validate_default=True)
 
@@ -232,7 +242,7 @@ class PipelineConfig(StrictSection):
         missing = beam.missing(with_vertex=with_vertex) if beam else {}
         if missing:
             raise ValidationError.from_exception_data(
-                "beam", [_problem((key,), message, None) for key, message in missing.items()]
+                "beam", [problem((key,), message, None) for key, message in missing.items()]
             )
         return beam
 
@@ -251,7 +261,7 @@ class PipelineConfig(StrictSection):
     def _refuse_endpoint_without_vertex(cls, push: PushSettings, info: ValidationInfo) -> PushSettings:
         if push.vertex is not None and info.data.get("vertex", ...) is None:
             message = "needs a section [vertex]: only a pipeline that runs there can deploy to an endpoint"
-            raise ValidationError.from_exception_data("push", [_problem(("vertex",), message, None)])
+            raise ValidationError.from_exception_data("push", [problem(("vertex",), message, None)])
         return push
 
     def bert_settings(self) -> BertSettings:
@@ -270,6 +280,7 @@ class PipelineConfig(StrictSection):
                 "model": _with_paths(self.model, folder, "hub", "preprocess", "vocab"),
                 "train": _with_paths(self.train, folder, "prefix_cache_dir"),
                 "vertex": self.vertex and _with_paths(self.vertex, folder, "staging_root"),
+                "kfp": self.kfp and _with_paths(self.kfp, folder, "pipeline_root"),
                 "push": _with_paths(self.push, folder, "directory"),
             }
         )
@@ -300,15 +311,11 @@ def _slice_problems(evaluate: Any, columns: list[str] | None) -> Iterator[InitEr
     for index, names in enumerate(slices):
         missing = [name for name in names if name not in columns] if isinstance(names, list) else []
         if missing:
-            yield _problem(("slices", index), _no_column(missing, columns), names)
+            yield problem(("slices", index), _no_column(missing, columns), names)
 
 
 def _table(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _problem(path: tuple[str | int, ...], message: str, given: Any) -> InitErrorDetails:
-    return InitErrorDetails(type="value_error", loc=path, input=given, ctx={"error": ValueError(message)})
 
 
 def _no_column(missing: list[str], columns: list[str]) -> str:

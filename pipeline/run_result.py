@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow_transform as tft
+from tfx.components.example_gen.utils import SPAN_PROPERTY_NAME
 
 from components.artifacts import FreezeAudit
 from components.freeze_audit.audit_files import audit_file
@@ -32,6 +33,7 @@ class RunResult:
         cached: Components that were skipped because nothing they depend on changed.
         run_dir: Artifacts, metadata and logs.
         log_file: Of this run.
+        span: The number that stood in the place of `{SPAN}`; None where the paths have no such place.
     """
 
     blessed: bool
@@ -43,6 +45,7 @@ class RunResult:
     cached: frozenset[str]
     run_dir: str
     log_file: str
+    span: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The object that `permafrost run --json` prints."""
@@ -54,13 +57,25 @@ class RunResult:
             "freeze": {"frozen_params": self.plan.frozen_params, "trainable_params": self.plan.trainable_params},
             "seconds": {name: round(seconds, 2) for name, seconds in self.seconds.items()},
             "run_dir": self.run_dir,
+            **({} if self.span is None else {"span": self.span}),
         }
 
 
-def read_result(run: RunMetadata, seconds: Mapping[str, float], run_dir: str, log_file: str) -> RunResult:
-    """Collects the outcome of a run that came to its end."""
+def read_result(
+    run: RunMetadata, seconds: Mapping[str, float], run_dir: str, log_file: str, *, with_span: bool = False
+) -> RunResult:
+    """Collects the outcome of a run that came to its end.
+
+    Args:
+        run: Of ML Metadata.
+        seconds: By component.
+        run_dir: See `RunResult`.
+        log_file: See `RunResult`.
+        with_span: Whether ExampleGen chose among spans.
+    """
     blessing = run.output("Evaluator", "ModelBlessing")
     pushed = run.output("Pusher", "PushedModel")
+    examples = run.output("ExampleGen", "Examples") if with_span else None
     destination = string_property(pushed, "pushed_destination") if pushed else ""
     return RunResult(
         blessed=blessing is not None and int_property(blessing, "blessed") == 1,
@@ -72,6 +87,7 @@ def read_result(run: RunMetadata, seconds: Mapping[str, float], run_dir: str, lo
         cached=frozenset(component for component in seconds if run.is_cached(component)),
         run_dir=run_dir,
         log_file=log_file,
+        span=int_property(examples, SPAN_PROPERTY_NAME) if examples else None,
     )
 
 

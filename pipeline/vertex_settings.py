@@ -2,12 +2,14 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import InitErrorDetails
 
 from pipeline.strict_section import NonEmpty, StrictSection
+from trainer_module.validation import problem
 
 COMPONENTS = (
     "FreezePlanner",
@@ -22,6 +24,8 @@ COMPONENTS = (
     "Pusher",
 )
 """The steps that run in a container of their own, in the order in which `pipeline.create_pipeline` lists them."""
+
+_ON_ACCELERATOR = ("Trainer", "Evaluator")
 
 # google.cloud.aiplatform_v1.AcceleratorType, which takes seconds to import, without the TPUs: training isn't made for
 # them.
@@ -63,7 +67,8 @@ class Accelerators(StrictSection):
     @classmethod
     def _find_accelerator(cls, name: str | None) -> str | None:
         if name is not None and name not in ACCELERATORS:
-            raise ValueError(f"{name!r} is not an accelerator of Vertex AI{near(name, ACCELERATORS)}")
+            hint = near(name.upper().replace("-", "_"), ACCELERATORS)
+            raise ValueError(f"{name!r} is not an accelerator of Vertex AI{hint}")
         return name
 
     @field_validator("accelerator_count")
@@ -181,28 +186,32 @@ class VertexSettings(StrictSection):
             raise ValueError(f"must be a folder in Cloud Storage such as gs://my-bucket/permafrost; given {root!r}")
         return root.rstrip("/")
 
-    @field_validator("resources", mode="before")
+    @field_validator("resources", mode="wrap")
     @classmethod
-    def _find_components(cls, given: Any) -> Any:
-        unknown = [name for name in given if name not in COMPONENTS] if isinstance(given, dict) else []
-        if unknown:
-            raise ValueError("\n".join(f"there is no step {name!r}{near(name, COMPONENTS)}" for name in unknown))
-        return given
-
-    @field_validator("resources")
-    @classmethod
-    def _refuse_idle_accelerators(
-        cls, resources: dict[str, StepResources], info: ValidationInfo
-    ) -> dict[str, StepResources]:
-        trainer = resources.get("Trainer")
-        if trainer is not None and trainer.accelerator and info.data.get("training") is not None:
-            raise ValueError(
-                "Trainer: its container only waits for the job of vertex.training; give the accelerator there"
-            )
-        idle = [name for name, step in resources.items() if step.accelerator and name not in ("Trainer", "Evaluator")]
-        if idle:
-            raise ValueError("\n".join(f"{name}: computes nothing on an accelerator; remove it" for name in idle))
+    def _check_resources(cls, given: Any, handler: Any, info: ValidationInfo) -> dict[str, StepResources]:
+        """Adds what only all steps together can tell to the steps' own problems, so that all come at once."""
+        problems: list[Any] = list(_resource_problems(given, trains_in_job=info.data.get("training") is not None))
+        try:
+            resources: dict[str, StepResources] = handler(given)
+        except ValidationError as error:
+            problems = [*error.errors(include_url=False), *problems]
+        if problems:
+            raise ValidationError.from_exception_data("resources", problems)
         return resources
+
+
+def _resource_problems(resources: Any, *, trains_in_job: bool) -> Iterator[InitErrorDetails]:
+    """Steps that don't exist, and accelerators that nothing would use. Wrong types are left to pydantic."""
+    for name, step in resources.items() if isinstance(resources, Mapping) else ():
+        if name not in COMPONENTS:
+            yield problem((name,), f"is not a step{near(str(name), COMPONENTS)}", step)
+        elif not isinstance(step, Mapping) or not step.get("accelerator"):
+            continue
+        elif name == "Trainer" and trains_in_job:
+            reason = "this step only waits for the job of vertex.training; give the accelerator there"
+            yield problem((name, "accelerator"), reason, step)
+        elif name not in _ON_ACCELERATOR:
+            yield problem((name, "accelerator"), "this step computes nothing on an accelerator; remove it", step)
 
 
 def near(given: str, known: Sequence[str]) -> str:

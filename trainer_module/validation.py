@@ -6,6 +6,18 @@ from collections.abc import Iterable
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import InitErrorDetails
+
+
+def problem(path: tuple[str | int, ...], message: str, given: Any) -> InitErrorDetails:
+    """A problem that a validator found itself, for `ValidationError.from_exception_data`.
+
+    Args:
+        path: From the section that is being validated.
+        message: What comes behind the path.
+        given: What was found there.
+    """
+    return InitErrorDetails(type="value_error", loc=path, input=given, ctx={"error": ValueError(message)})
 
 
 def describe_validation_error(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[str]:

@@ -8,7 +8,7 @@ from pydantic_core import InitErrorDetails
 
 from components.json_parameters import read_object
 from trainer_module.errors import UserError
-from trainer_module.validation import describe_validation_error
+from trainer_module.validation import describe_validation_error, problem
 
 THRESHOLDS_KEY = "thresholds"
 """The execution property."""
@@ -83,20 +83,16 @@ def threshold_problems(thresholds: Any, task: str | None) -> Iterator[InitErrorD
         path = ("thresholds", metric)
         if metric not in known:
             of_task = f" of {task}" if task else ""
-            yield _problem(path, f"is not a known metric{of_task}; known metrics: {', '.join(known)}", metric)
+            yield problem(path, f"is not a known metric{of_task}; known metrics: {', '.join(known)}", metric)
         elif bounds == {}:
-            yield _problem(path, "sets no bound; give at_least, at_most or no_worse_than_live_by", bounds)
+            yield problem(path, "sets no bound; give at_least, at_most or no_worse_than_live_by", bounds)
         elif metric in LOWER_IS_BETTER and "at_least" in _table(bounds):
             message = f"does not fit {metric}, where less is better; use at_most"
-            yield _problem((*path, "at_least"), f"{message}; given {bounds['at_least']!r}", bounds)
+            yield problem((*path, "at_least"), f"{message}; given {bounds['at_least']!r}", bounds)
         elif metric not in LOWER_IS_BETTER and "at_most" in _table(bounds):
             message = f"does not fit {metric}, where more is better; use at_least"
-            yield _problem((*path, "at_most"), f"{message}; given {bounds['at_most']!r}", bounds)
+            yield problem((*path, "at_most"), f"{message}; given {bounds['at_most']!r}", bounds)
 
 
 def _table(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _problem(path: tuple[str | int, ...], message: str, given: Any) -> InitErrorDetails:
-    return InitErrorDetails(type="value_error", loc=path, input=given, ctx={"error": ValueError(message)})

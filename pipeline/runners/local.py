@@ -7,6 +7,7 @@ from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
 from components.example_gen.data_paths import check_paths
+from components.example_gen.spans import has_span
 from pipeline.beam_args import local_beam_args
 from pipeline.config import PipelineConfig
 from pipeline.pipeline import create_pipeline
@@ -72,7 +73,8 @@ def run_pipeline(
         raise
     run = RunMetadata(metadata_path, config.pipeline.name, watch.run_id)
     run.record_audit(read_audit(run).verdict)
-    return read_result(run, watch.seconds, config.pipeline.root, log_file)
+    with_span = has_span(config.data.train)
+    return read_result(run, watch.seconds, config.pipeline.root, log_file, with_span=with_span)
 
 
 def _refuse_early(config: PipelineConfig) -> None:

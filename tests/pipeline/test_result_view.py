@@ -72,3 +72,10 @@ def test_an_audit_that_failed_with_its_reasons(result: RunResult, make_config) -
     assert "nothing was pushed" in lines
     assert not any("bit-identical" in line for line in lines)
     assert failed.to_json()["audit"] == "failed"
+
+
+def test_the_span_is_told_where_there_is_one(result: RunResult, make_config) -> None:
+    assert "rows of span 7" in printed(replace(result, span=7), make_config)
+    assert not any("span" in line for line in printed(result, make_config))
+    assert replace(result, span=7).to_json()["span"] == 7
+    assert "span" not in result.to_json()

@@ -173,3 +173,37 @@ def test_a_plan_that_cannot_be_written_leaves_no_page(
     with pytest.raises(OSError, match="no space left"):
         run()
     assert files(artifact) == ["other.txt"]
+
+
+def test_the_plan_is_of_the_rules_that_the_run_was_given(artifact: FreezePlanArtifact, tiny_hub: Path) -> None:
+    bert = {"hub": str(tiny_hub), "text": ["a"], "label": "b", "max_tokens": 16, "freeze": RULES}
+    properties = {"custom_config": json.dumps({"bert": bert}), "freeze": '["freeze all"]', "train": "{}"}
+    Executor().Do({}, {"freeze_plan": [artifact]}, properties | {"train_steps": 3, "thresholds": "{}"})
+    plan = FreezePlan.from_json(Path(artifact.uri, "freeze_plan.json").read_text(encoding="utf-8"))
+    assert (plan.trainable_params, [str(rule) for rule in plan.rules]) == (0, ["freeze all"])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"freeze": '["freeze embedings"]'},
+         "rule 1 `freeze embedings`: selects no variable of this model; did you mean `embeddings`?"),
+        ({"freeze": "[freeze all]"},
+         "model.freeze: is not valid JSON: Expecting value: line 1 column 2 (char 1); write a list of rules such as "
+         '[{"freeze": "embeddings"}, {"freeze": "encoder[:3]"}]'),
+        ({"train": '{"epochs": 0}'}, "train.epochs: should be greater than or equal to 1; given 0"),
+        ({"train": '{"epochs": 2}', "freeze": '["freeze encoder[0] until_epoch=2"]'},
+         "rule 1 `freeze encoder[0] until_epoch=2`: would never train what it selects, because training ends with "
+         "epoch 2 (train.epochs); write `freeze encoder[0]`, or train for 3 epochs or more"),
+        ({"thresholds": '{"accuracy": {"at_most": 1}}'},
+         "evaluate.thresholds.accuracy.at_most: does not fit accuracy, where more is better; use at_least; given 1"),
+    ],
+)  # fmt: skip
+def test_what_the_run_was_given_wrong_ends_it_here(
+    artifact: FreezePlanArtifact, tiny_hub: Path, parameters: dict[str, Any], expected: str
+) -> None:
+    bert = {"hub": str(tiny_hub), "text": ["a"], "label": "b", "max_tokens": 16}
+    with pytest.raises(UserError) as caught:
+        Executor().Do({}, {"freeze_plan": [artifact]}, {"custom_config": json.dumps({"bert": bert})} | parameters)
+    assert str(caught.value) == expected
+    assert files(artifact) == []
