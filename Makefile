@@ -15,6 +15,7 @@ BIN := .venv/bin
 SETUP := .venv/.permafrost-setup
 BENCH_SETUP := .tools/bench/.permafrost-setup
 QUICKSTART_MODEL := .cache/hub/minilm-l6
+NEWEST_QUICK := tests/components tests/kubeflow tests/pipeline tests/trainer_module
 
 .PHONY: help setup run test test-fast test-newest freeze-study bench lint format clean FORCE
 
@@ -32,8 +33,13 @@ test: $(SETUP) ## Run all tests (ARGS=… for pytest)
 test-fast: $(SETUP) ## Run the tests that don't run a whole pipeline
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-test-newest: $(SETUP) ## Run the end-to-end tests and more with the newest TFX, in a folder with Debian 13 (as root)
-	@tools/newest_run.sh python -m pytest $(or $(ARGS),$(NEWEST_TESTS))
+test-newest: $(SETUP) ## Run whole pipelines and the quick tests with the newest TFX, in a Debian 13 folder (as root)
+ifeq ($(ARGS),)
+	@tools/newest_run.sh python -m pytest tests/end_to_end
+	@tools/newest_run.sh python -m pytest -m "not slow" $(NEWEST_QUICK)
+else
+	@tools/newest_run.sh python -m pytest $(ARGS)
+endif
 
 freeze-study: $(SETUP) $(QUICKSTART_MODEL)/saved_model.pb ## Measure accuracy and seconds by how much is frozen, on real data (about an hour; goes on where it was stopped)
 	@$(BIN)/python -m benchmarks.freeze_study $(ARGS)

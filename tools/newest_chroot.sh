@@ -2,12 +2,12 @@
 # Runs a command in the system that lies in a folder: tools/newest_chroot.sh ROOT USER [FROM:TO[:ro] …] -- COMMAND…
 #
 # FROM, a file or a folder of this system, is seen at TO in there. What is mounted and started belongs to namespaces
-# of their own and ends with the command, even if that or this script is killed: nothing stays mounted under ROOT.
+# of their own and ends with the command, or with whoever called this: nothing stays mounted under ROOT.
 # The environment is the caller's.
 set -euo pipefail
 
 if [ "${1:-}" != --in-namespace ]; then
-    exec unshare --mount --pid --fork --kill-child --propagation private "${BASH_SOURCE[0]}" --in-namespace "$@"
+    exec setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --propagation private "${BASH_SOURCE[0]}" --in-namespace "$@"
 fi
 shift
 root=$1 user=$2
