@@ -74,8 +74,9 @@ find_python() {
 
 # Makes the Dockerfile's `base`: Debian, a Python, the user.
 make_base() {
-    local base=$1 python=$2 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-    local -a options=(--variant=minbase "--include=ca-certificates,$PYTHON_LIBRARIES")
+    local base=$1 python=$2 libraries=python3 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    if [ -n "$python" ]; then libraries=$PYTHON_LIBRARIES; fi
+    local -a options=(--variant=minbase "--include=ca-certificates,$libraries")
     if [ -f "$keyring" ]; then options+=("--keyring=$keyring"); fi
     # In a namespace, because it mounts /proc in there.
     http_proxy=${http_proxy:-$(apt_proxy)} unshare --mount --propagation private \

@@ -171,12 +171,14 @@ def test_a_python_3_11_with_a_folder_of_its_own_is_copied(checkout, tmp_path):
     assert (copied / "bin" / "python3").resolve().name == "python3.11"
     assert (copied / "lib" / "python3.11" / "os.py").exists()
     assert not (copied / "lib" / "python3.11" / "site-packages").exists()
+    assert not [line for line in checkout.log if "python3" in line and line.startswith("debootstrap")]
     assert not [line for line in checkout.log if "python3-dev" in line]
 
 
 def test_the_systems_own_python_3_11_is_not_copied(checkout):
     checkout.add_command("python3.11", "#!/bin/sh\necho /usr\n")
     assert checkout.make().returncode == 0
+    assert "--include=ca-certificates,python3 " in checkout.log[0]
     assert [line for line in checkout.log if line.endswith(" install.sh compiler python3-dev ")]
 
 
