@@ -15,8 +15,9 @@ BIN := .venv/bin
 SETUP := .venv/.permafrost-setup
 BENCH_SETUP := .tools/bench/.permafrost-setup
 QUICKSTART_MODEL := .cache/hub/minilm-l6
+NEWEST_QUICK := tests/components tests/kubeflow tests/pipeline tests/trainer_module
 
-.PHONY: help setup run test test-fast freeze-study bench lint format clean FORCE
+.PHONY: help setup run test test-fast test-newest freeze-study bench lint format clean FORCE
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS=$$'\t' read -r verb does; do printf '  make %-12s %s\n' "$$verb" "$$does"; done
@@ -31,6 +32,14 @@ test: $(SETUP) ## Run all tests (ARGS=… for pytest)
 
 test-fast: $(SETUP) ## Run the tests that don't run a whole pipeline
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-newest: $(SETUP) ## Run whole pipelines and the quick tests with the newest TFX, in a Debian 13 folder (as root)
+ifeq ($(ARGS),)
+	@tools/newest_run.sh python -m pytest tests/end_to_end
+	@tools/newest_run.sh python -m pytest -m "not slow" $(NEWEST_QUICK)
+else
+	@tools/newest_run.sh python -m pytest $(ARGS)
+endif
 
 freeze-study: $(SETUP) $(QUICKSTART_MODEL)/saved_model.pb ## Measure accuracy and seconds by how much is frozen, on real data (about an hour; goes on where it was stopped)
 	@$(BIN)/python -m benchmarks.freeze_study $(ARGS)

@@ -1,21 +1,21 @@
 """What Evaluator measures and requires, as TFMA's EvalConfig."""
 
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluator.metric_configs import metric_configs
 from pipeline.config import PipelineConfig
 from trainer_module.features import LABEL
 
 
-def make_eval_config(config: PipelineConfig) -> tfma.EvalConfig:
+def make_eval_config(config: PipelineConfig) -> config_pb2.EvalConfig:
     """The model's own signature on raw rows, per slice, with an absolute and a change threshold per metric.
 
     See https://www.tensorflow.org/tfx/model_analysis/setup.
     """
     task = config.model.task
-    return tfma.EvalConfig(
+    return config_pb2.EvalConfig(
         model_specs=[
-            tfma.ModelSpec(
+            config_pb2.ModelSpec(
                 model_type="tf_generic",  # else TFMA finds it out by loading the model as a Keras model first
                 signature_name="serving_default",
                 preprocessing_function_names=["transform_features"],
@@ -24,8 +24,8 @@ def make_eval_config(config: PipelineConfig) -> tfma.EvalConfig:
             )
         ],
         slicing_specs=[
-            tfma.SlicingSpec(),
-            *(tfma.SlicingSpec(feature_keys=columns) for columns in config.evaluate.slices),
+            config_pb2.SlicingSpec(),
+            *(config_pb2.SlicingSpec(feature_keys=columns) for columns in config.evaluate.slices),
         ],
-        metrics_specs=[tfma.MetricsSpec(metrics=metric_configs(task, config.evaluate.thresholds))],
+        metrics_specs=[config_pb2.MetricsSpec(metrics=metric_configs(task, config.evaluate.thresholds))],
     )

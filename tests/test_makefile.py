@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-VERBS = ("help", "setup", "run", "test", "test-fast", "freeze-study", "bench", "lint", "format", "clean")
+VERBS = ("help", "setup", "run", "test", "test-fast", "test-newest", "freeze-study", "bench", "lint", "format", "clean")
 COPIED = ("Makefile", "pyproject.toml", "uv.lock", ".python-version", "tools/setup.sh")
 
 # Knows the Pythons listed in $FAKE_PYTHONS; a sync makes .venv unless $FAKE_SYNC_FAILS says why not.
@@ -244,10 +244,10 @@ def test_the_lanes_are_those_of_pyproject(checkout):
     assert new and f"(Python 3.11, TFX {new[1]})" in newer.stdout
 
 
-def test_ci_calls_lint_and_test_and_stops_at_the_first_failure(checkout):
+def test_ci_lints_tests_both_tfx_releases_and_stops_at_the_first_failure(checkout):
     shutil.copytree(REPOSITORY / ".ci", checkout.root / ".ci")
     checkout.add_command("make", '#!/bin/bash\necho "make $*"; [ "$1" != "$FAILS" ]\n')
-    assert checkout.call(".ci/run", FAILS="").stdout == "make lint\nmake test\n"
+    assert checkout.call(".ci/run", FAILS="").stdout == "make lint\nmake test\nmake test-newest\n"
     failed = checkout.call(".ci/run", FAILS="lint")
     assert failed.returncode != 0
     assert failed.stdout == "make lint\n"

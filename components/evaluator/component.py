@@ -1,6 +1,6 @@
 """Evaluator as a pipeline gets it."""
 
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.orchestration.data_types import RuntimeParameter
 from tfx.types import BaseChannel, Channel, standard_artifacts
@@ -38,7 +38,7 @@ class UnconvertedEvaluator(base_beam_component.BaseBeamComponent):
         *,
         examples: BaseChannel,
         model: BaseChannel,
-        eval_config: tfma.EvalConfig,
+        eval_config: config_pb2.EvalConfig,
         baseline_model: BaseChannel | None = None,
         thresholds: RuntimeParameter | None = None,
     ) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 from tfx.components.evaluator.executor import Executor
 from tfx.types.artifact import Artifact
 from tfx.types.standard_component_specs import EVAL_CONFIG_KEY
@@ -42,6 +42,6 @@ def _eval_config_of_this_run(exec_properties: dict[str, Any]) -> dict[str, str]:
     text = exec_properties.get(THRESHOLDS_KEY)
     if text is None:
         return {}
-    eval_config = proto_utils.json_to_proto(exec_properties[EVAL_CONFIG_KEY], tfma.EvalConfig())
+    eval_config = proto_utils.json_to_proto(exec_properties[EVAL_CONFIG_KEY], config_pb2.EvalConfig())
     thresholds = read_thresholds(text, task_of(eval_config))
     return {EVAL_CONFIG_KEY: proto_utils.proto_to_json(with_thresholds(eval_config, thresholds))}

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import pytest
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 Slices = dict[str, dict[str, float]]
 _MODULE = "components.classification_metrics"
@@ -11,13 +12,13 @@ _MODULE = "components.classification_metrics"
 
 def measure(labels: np.ndarray, probabilities: np.ndarray, case: np.ndarray) -> Slices:
     """The metrics of all rows (`""`) and of each case; a class's own as `precision/1`."""
-    config = tfma.EvalConfig(
-        model_specs=[tfma.ModelSpec(label_key="label", prediction_key="probabilities")],
-        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=["case"])],
+    config = config_pb2.EvalConfig(
+        model_specs=[config_pb2.ModelSpec(label_key="label", prediction_key="probabilities")],
+        slicing_specs=[config_pb2.SlicingSpec(), config_pb2.SlicingSpec(feature_keys=["case"])],
         metrics_specs=[
-            tfma.MetricsSpec(
+            config_pb2.MetricsSpec(
                 metrics=[
-                    tfma.MetricConfig(class_name=name, module=_MODULE)
+                    config_pb2.MetricConfig(class_name=name, module=_MODULE)
                     for name in ("MacroF1", "PerClass", "TwoClassAUC")
                 ]
             )

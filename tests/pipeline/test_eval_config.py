@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluator.thresholds import LOWER_IS_BETTER, METRICS
 from pipeline.config import PipelineConfig
@@ -15,12 +16,12 @@ from trainer_module.features import LABEL
 MakeConfig = Callable[..., PipelineConfig]
 
 
-def metrics_of(config: tfma.EvalConfig) -> dict[str, tfma.MetricConfig]:
+def metrics_of(config: config_pb2.EvalConfig) -> dict[str, config_pb2.MetricConfig]:
     (spec,) = config.metrics_specs
     return {json.loads(metric.config)["name"]: metric for metric in spec.metrics}
 
 
-def threshold_of(config: PipelineConfig, metric: str) -> tfma.MetricThreshold:
+def threshold_of(config: PipelineConfig, metric: str) -> config_pb2.MetricThreshold:
     (per_slice,) = metrics_of(make_eval_config(config))[metric].per_slice_thresholds
     return per_slice.threshold
 
@@ -48,7 +49,7 @@ def test_slices_come_beside_all_rows(make_config: MakeConfig) -> None:
 def test_thresholds_hold_for_all_rows_only(make_config: MakeConfig) -> None:
     metrics = metrics_of(make_eval_config(make_config({"accuracy": {"at_least": 0.5}}, slices=[["city"]])))
     (per_slice,) = metrics["accuracy"].per_slice_thresholds
-    assert list(per_slice.slicing_specs) == [tfma.SlicingSpec()]
+    assert list(per_slice.slicing_specs) == [config_pb2.SlicingSpec()]
     for name, metric in metrics.items():
         assert not metric.HasField("threshold"), "a plain threshold holds for every slice"
         assert bool(metric.per_slice_thresholds) == (name == "accuracy")
@@ -81,9 +82,9 @@ def test_the_change_threshold_allows_a_change_for_the_worse_up_to_the_margin(
     for name in METRICS[task]:
         change = threshold_of(config, name).change_threshold
         if name in LOWER_IS_BETTER:
-            assert (change.direction, change.absolute.value) == (tfma.MetricDirection.LOWER_IS_BETTER, margin)
+            assert (change.direction, change.absolute.value) == (config_pb2.MetricDirection.LOWER_IS_BETTER, margin)
         else:
-            assert (change.direction, change.absolute.value) == (tfma.MetricDirection.HIGHER_IS_BETTER, -margin)
+            assert (change.direction, change.absolute.value) == (config_pb2.MetricDirection.HIGHER_IS_BETTER, -margin)
         assert not change.HasField("relative")
 
 

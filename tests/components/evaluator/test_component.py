@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-import tensorflow_model_analysis as tfma
 from tensorflow.python.autograph.core import ag_ctx
+from tensorflow_model_analysis.proto import config_pb2
 from tfx.components.evaluator.executor import Executor
 from tfx.types import Channel, standard_artifacts
 
@@ -26,7 +26,7 @@ def test_it_has_the_stock_components_inputs_and_outputs() -> None:
     evaluator = UnconvertedEvaluator(
         examples=Channel(type=standard_artifacts.Examples),
         model=Channel(type=standard_artifacts.Model),
-        eval_config=tfma.EvalConfig(),
+        eval_config=config_pb2.EvalConfig(),
     )
     assert set(evaluator.outputs) == {"evaluation", "blessing"}
     assert evaluator.executor_spec.executor_class is UnconvertedExecutor

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 from tfx.components.evaluator.executor import Executor
 from tfx.utils import proto_utils
 
@@ -14,7 +14,7 @@ from pipeline.eval_config import make_eval_config
 from trainer_module.errors import UserError
 
 
-def eval_config(thresholds: dict[str, Any], task: str = "classification") -> tfma.EvalConfig:
+def eval_config(thresholds: dict[str, Any], task: str = "classification") -> config_pb2.EvalConfig:
     return make_eval_config(
         PipelineConfig.model_validate(
             {
@@ -48,7 +48,7 @@ def test_the_runs_thresholds_replace_the_configs(
     properties = {"eval_config": proto_utils.proto_to_json(eval_config(of_config, task)), "example_splits": "null"}
     UnconvertedExecutor().Do({}, {}, properties | {"thresholds": json.dumps(of_run)})
     (given,) = measured
-    assert proto_utils.json_to_proto(given["eval_config"], tfma.EvalConfig()) == eval_config(of_run, task)
+    assert proto_utils.json_to_proto(given["eval_config"], config_pb2.EvalConfig()) == eval_config(of_run, task)
     assert given["example_splits"] == "null"
 
 

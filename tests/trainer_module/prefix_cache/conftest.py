@@ -80,7 +80,8 @@ directory = sys.argv[1]
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+            # It finds what this process finds, pytest too, which lies apart from the packages in the image.
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), *filter(None, sys.path)])},
         )
 
     return run
