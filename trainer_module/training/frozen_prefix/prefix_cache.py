@@ -239,7 +239,7 @@ class PrefixCache:
         if prefix is None:
             return 0
         vectors = int(split.rows.lengths[split.visited].sum()) if prefix.kept is Kept.STATES else len(split.visited)
-        width = 2 if self._settings.compute_dtype == "bfloat16" and prefix.kept is not Kept.POOLED else 4
+        width = 4 if self._settings.compute_dtype == "float32" or prefix.kept is Kept.POOLED else 2
         return vectors * self._plan.model.hidden * width
 
 
