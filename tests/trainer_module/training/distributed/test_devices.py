@@ -16,10 +16,8 @@ HALF = [{"freeze": "embeddings"}, {"freeze": "encoder[:2]"}]
 CASES: dict[str, dict[str, Any]] = {
     "nothing frozen": {},
     "half frozen": {"freeze": HALF, "pooling": "mean"},
-    "half frozen, not cached": {"freeze": HALF, "pooling": "mean", "prefix_cache": "off"},
-    "all frozen": {"freeze": ["freeze all"]},
     "gradual": {"freeze": [{"freeze": "encoder[:2]", "until_epoch": 1}, {"train": "embeddings", "lr": 0.1}]},
-    # Most batches have one row or two.
+    # Most batches have one row or two; nothing is cached, because rows are read once.
     "few tokens": {"freeze": HALF, "tokens_per_batch": 9, "epochs": 1},
     "float16": {"freeze": HALF, "compute_dtype": "float16"},
 }
@@ -54,17 +52,16 @@ def test_losses_in_float16_stay_near(seen: dict[tuple[str, str], Any]) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_frozen_variables_stay_bit_identical_and_the_others_move(case: str, seen: dict[tuple[str, str], Any]) -> None:
     double = seen[case, "mirrored"]
-    # A key's bias adds the same to all scores of a query, which the softmax takes out again.
-    unmoved = {name for name in double["planned"] if name not in double["moved"]}
     assert set(double["moved"]) <= set(double["planned"])
-    assert all(name.endswith(("key/bias", "pooler_transform/kernel", "pooler_transform/bias")) for name in unmoved)
+    # A key's bias adds the same to all scores of a query, which the softmax takes out again. A mean needs no pooler.
+    unmoved = {name.rpartition("/")[0] for name in set(double["planned"]) - set(double["moved"])}
+    assert all(name.endswith(("/key", "pooler_transform")) for name in unmoved)
 
 
-@pytest.mark.parametrize("case", ["half frozen", "all frozen", "gradual"])
-def test_each_row_runs_through_the_prefix_once(case: str, seen: dict[tuple[str, str], Any]) -> None:
-    for distribution in ("none", "mirrored"):
-        encoded = [sorted(rows) for rows in seen[case, distribution]["encoded"]]
-        assert encoded == ([] if case == "gradual" else [list(range(64))] * 2)
+@pytest.mark.parametrize("distribution", ["none", "mirrored"])
+def test_each_row_runs_through_the_prefix_once(distribution: str, seen: dict[tuple[str, str], Any]) -> None:
+    encoded = [sorted(rows) for rows in seen["half frozen", distribution]["encoded"]]
+    assert encoded == [list(range(64))] * 2
 
 
 def test_every_replica_has_dropout_of_its_own_in_every_step(seen: dict[tuple[str, str], Any]) -> None:
@@ -83,12 +80,9 @@ def test_auto_takes_all_gpus_and_the_whole_run_is_one_devices(
     ]
     (results,) = trainings(*given, devices=2, gpus=2)
     check_same(results[1], results[0])
-    log = (trainings.folder / "log0").read_text()
-    records = {}
-    for distribution, folder in outputs.items():
-        model = f"{folder}/model"
-        records[distribution] = audit(model, read_plan(model), tiny_model)
-        assert records[distribution].verdict == "passed", log
-    one, two = (records[distribution].variables for distribution in ("none", "auto"))
-    assert [variable.name for variable in one] == [variable.name for variable in two]
-    assert sum(variable.moved for variable in two) == sum(variable.moved for variable in one) > 10
+    moved = []
+    for folder in outputs.values():
+        record = audit(f"{folder}/model", read_plan(f"{folder}/model"), tiny_model)
+        assert record.problems == ()
+        moved.append({each.name for each in record.variables if each.moved and not each.name.endswith("key/bias")})
+    assert moved[0] == moved[1] and len(moved[0]) == 15 + 2

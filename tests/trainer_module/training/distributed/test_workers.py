@@ -37,12 +37,12 @@ def test_every_steps_loss_and_metrics_are_those_of_one_process_in_both_workers(
 
 
 def test_a_worker_encodes_the_rows_that_it_reads_and_leaves_them_to_later_runs(seen: dict[str, Any]) -> None:
+    """The rows of the evaluation are those of the training: what both read is found when the second asks for it."""
     first, second = (worker[0]["encoded"] for worker in seen["workers"])
-    for split in (0, 1):
-        assert len(first[split]) == len(set(first[split])) and len(second[split]) == len(set(second[split]))
-        assert set(first[split]) | set(second[split]) == set(range(64))
-    # Rows of the evaluation are always read by the same worker; but for the last one, the stand-in of the other.
-    assert len(first[1]) + len(second[1]) <= 64 + 1
+    assert set(first[0]) | set(second[0]) == set(range(64))
+    for training, evaluation in (first, second):
+        assert len(training) == len(set(training)) < 64
+        assert set(training).isdisjoint(evaluation)
     assert seen["single"][0]["encoded"] == [[], []]
 
 

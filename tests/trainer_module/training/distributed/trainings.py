@@ -8,6 +8,7 @@ with the settings `bert`, and `outputs`, a folder, where all of `run_fn` is to r
 import json
 import os
 import sys
+import unittest.mock
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,12 @@ import tensorflow_transform as tft
 import tf_keras as keras
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from trainer_module import trainer
 from trainer_module.encoder import BertEncoder
 from trainer_module.encoder.hub_weights import HubWeights
 from trainer_module.freezing.planning import plan_freeze
 from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import BertSettings
-from trainer_module.trainer import run_fn
 from trainer_module.training import train as training
 from trainer_module.training.classifier import BertClassifier
 from trainer_module.training.distribution import Distribution, choose_distribution
@@ -104,7 +105,7 @@ def noise_numbers(classifier: BertClassifier, distribution: Distribution) -> lis
 
 
 def whole(bert: dict[str, Any], outputs: str, request: dict[str, Any]) -> dict[str, Any]:
-    run_fn(
+    trainer.run_fn(
         FnArgs(
             train_files=[request["records"]],
             eval_files=[request["records"]],
@@ -118,13 +119,23 @@ def whole(bert: dict[str, Any], outputs: str, request: dict[str, Any]) -> dict[s
     return {"found": sorted(os.listdir(outputs))}
 
 
+def count_gpus(count: int) -> None:
+    """While it is chosen where to train, and not when Keras decides whether to compile for them."""
+
+    def choose(settings: BertSettings) -> Distribution:
+        with unittest.mock.patch("tensorflow.config.list_physical_devices", lambda kind: [kind] * count):
+            return choose_distribution(settings)
+
+    trainer.choose_distribution = choose
+
+
 def main(request: dict[str, Any]) -> list[dict[str, Any]]:
     if request.get("devices"):
         device = tf.config.LogicalDeviceConfiguration()
         (cpu,) = tf.config.list_physical_devices("CPU")
         tf.config.set_logical_device_configuration(cpu, [device] * request["devices"])
     if request.get("gpus"):
-        tf.config.list_physical_devices = lambda kind: ["GPU"] * request["gpus"]
+        count_gpus(request["gpus"])
     results = []
     for given in request["trainings"]:
         seen = Seen()
