@@ -35,8 +35,9 @@ def train(
 ) -> keras.callbacks.History:
     """Trains in place.
 
-    However it is distributed, each step has the same rows, each counts the same, and losses and metrics are those of
-    all rows. Dropout differs from replica to replica; the first has the numbers that a single device's first rows have.
+    However it is distributed, each step has the same rows, each row counts the same, and losses and metrics are those
+    of all rows. Without dropout they are a single device's, but for the order of sums; with it they differ as those
+    of another seed do, because each replica has dropout of its own.
 
     Args:
         classifier: What trains; made in the scope of the distribution's strategy.

@@ -1,6 +1,7 @@
 """Two devices train as one: the same losses and metrics at every step, whatever is frozen and however rows divide."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,3 +87,16 @@ def test_auto_takes_all_gpus_and_the_whole_run_is_one_devices(
         assert record.problems == ()
         moved.append({each.name for each in record.variables if each.moved and not each.name.endswith("key/bias")})
     assert moved[0] == moved[1] and len(moved[0]) == 15 + 2
+
+
+def test_a_program_that_is_not_rebuilt_trains_on_two_devices(
+    trainings: Any, settings: Callable[..., Any], check_same: Callable[..., None], hub_model: Callable[[str], Path]
+) -> None:
+    """With its own dropout off, as something in it is frozen."""
+    rules = {"hub": str(hub_model("mobilebert_L-3")), "freeze": ["freeze embeddings"]}
+    given = [
+        settings(**rules, distribution=distribution) | {"outputs": str(trainings.folder / f"program {distribution}")}
+        for distribution in ("none", "mirrored")
+    ]
+    (results,) = trainings(*given, devices=2)
+    check_same(results[1], results[0])
