@@ -26,7 +26,7 @@ from trainer_module.encoder import BertEncoder
 from trainer_module.encoder.hub_weights import HubWeights
 from trainer_module.freezing.planning import plan_freeze
 from trainer_module.hub.hub_model import HubModel
-from trainer_module.settings import BertSettings
+from trainer_module.settings import BertSettings, TrainSettings
 from trainer_module.training import train as training
 from trainer_module.training.classifier import BertClassifier
 from trainer_module.training.distribution import Distribution, choose_distribution
@@ -122,7 +122,7 @@ def whole(bert: dict[str, Any], outputs: str, request: dict[str, Any]) -> dict[s
 def count_gpus(count: int) -> None:
     """While it is chosen where to train, and not when Keras decides whether to compile for them."""
 
-    def choose(settings: BertSettings) -> Distribution:
+    def choose(settings: TrainSettings) -> Distribution:
         with unittest.mock.patch("tensorflow.config.list_physical_devices", lambda kind: [kind] * count):
             return choose_distribution(settings)
 
