@@ -327,6 +327,27 @@ def test_what_cannot_work_there_is_told_at_once(config_file: Path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("distribution", "training", "expected"),
+    [
+        ("mirrored", '{ machine_type = "n1-standard-8", workers = 3 }',
+         "train.distribution: 'mirrored' leaves 2 of the 3 machines of vertex.training without work; "
+         "write 'auto' or 'multi_worker', or set vertex.training.workers = 1"),
+        ("multi_worker", '{ machine_type = "n1-standard-8" }',
+         "train.distribution: 'multi_worker' needs several machines; set vertex.training.workers, or write 'auto'"),
+    ],
+)  # fmt: skip
+def test_workers_and_how_they_train_must_agree(config_file: Path, distribution: str, training: str, expected: str):
+    with pytest.raises(UserError) as caught:
+        changed(
+            config_file,
+            f"train.distribution={distribution}",
+            "vertex.resources={}",
+            f"vertex.training={training}",
+        )
+    assert str(caught.value) == expected
+
+
 def test_a_job_for_this_machine_may_use_its_files(config_file: Path):
     local = changed(config_file, "vertex.staging_root=staging", "data.train=rows.csv", "data.eval=more/eval.csv")
     folder = config_file.parent.resolve()

@@ -158,19 +158,19 @@ def test_in_cloud_storage_nothing_is_mounted_and_vertex_settings_fill_in(
     make_kfp_config: Callable[..., PipelineConfig], tmp_path: Path
 ) -> None:
     config = make_kfp_config(
-        "data.train=gs://b/{SPAN}/*.csv",
-        "data.eval=gs://b/{SPAN}/eval/*.csv",
+        "data.train=gs://my-bucket/{SPAN}/*.csv",
+        "data.eval=gs://my-bucket/{SPAN}/eval/*.csv",
         "data.span=7",
-        "model.hub=gs://b/hub",
-        "push.directory=gs://b/serving",
-        'kfp={pipeline_root="gs://b/kfp", resources={Transform={cpu=2}}}',
-        'vertex={project="my-project", region="europe-west4", staging_root="gs://b/vertex", image="of-vertex:1",'
+        "model.hub=gs://my-bucket/hub",
+        "push.directory=gs://my-bucket/serving",
+        'kfp={pipeline_root="gs://my-bucket/kfp", resources={Transform={cpu=2}}}',
+        'vertex={project="my-project", region="europe-west4", staging_root="gs://my-bucket/vertex", image="of:1",'
         " resources={Transform={cpu=8}, Evaluator={memory=16}}}",
     )
     path = tmp_path / "new" / "pipeline.yaml"
     spec = compile_package(config, path)
     containers = {name: each["container"] for name, each in spec["deploymentSpec"]["executors"].items()}
-    assert {container["image"] for container in containers.values()} == {"of-vertex:1"}
+    assert {container["image"] for container in containers.values()} == {"of:1"}
     assert containers["exec-transform"]["resources"]["cpuLimit"] == 2.0
     assert containers["exec-evaluator"]["resources"]["memoryLimit"] == 16.0
     span = spec["root"]["inputDefinitions"]["parameters"]["span"]
