@@ -111,6 +111,7 @@ def test_everything_waits_for_the_planner_but_the_search_for_the_live_model(proj
     assert {node.id for node in made.components} - after == {"live_model"}
 
 
+@pytest.mark.slow
 def test_a_changed_model_is_refused_by_pipeline_planner_and_trainer_where_its_digest_is_pinned(
     project: Project,
 ) -> None:

@@ -171,6 +171,7 @@ def test_fractional_labels_of_classes_are_refused(transform) -> None:
         transform({"t": tf.constant([["x"]]), "label": tf.constant([0.5])}, text=["t"])
 
 
+@pytest.mark.slow
 def test_a_preprocessing_model_tokenizes_in_place_of_the_encoder(transform, hub_model) -> None:
     preprocess = hub_model("bert_preprocess")
     pieces = (preprocess / "assets" / "vocab.txt").read_text(encoding="utf-8").splitlines()

@@ -59,6 +59,7 @@ def test_the_format_chooses_the_executor() -> None:
         assert spec.executor_class is executor
 
 
+@pytest.mark.slow
 def test_the_same_data_is_read_once(write: Write, tmp_path: Path) -> None:
     train = write("train.csv", "text,label\nfine,pos\npoor,neg\n")
     connection = metadata.sqlite_metadata_connection_config(str(tmp_path / "metadata.sqlite"))

@@ -62,6 +62,7 @@ def test_a_published_encoder_is_the_saved_model_itself(tiny_hub: Path) -> None:
     assert only == HubInterface(node=0, path=(), inputs="dict", sequence_length=0, hidden=32, layers=3)
 
 
+@pytest.mark.slow
 def test_the_first_generation_takes_and_gives_lists(save: Callable[..., Path], tiny_model: HubModel) -> None:
     path = save(as_list, list(tokens(None, None).values()))
     (only,) = found(path)
@@ -71,6 +72,7 @@ def test_the_first_generation_takes_and_gives_lists(save: Callable[..., Path], t
     assert rebuild(model, lambda name: True, dropout=0.1).largest_difference <= 1e-5
 
 
+@pytest.mark.slow
 def test_an_encoder_of_one_length_is_rebuilt_all_the_same(save: Callable[..., Path]) -> None:
     path = save(as_dict, tokens(None, 24), below="inner")
     (only,) = found(path)

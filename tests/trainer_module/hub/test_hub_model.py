@@ -176,6 +176,7 @@ def test_a_fine_tuned_keras_models_encoder_is_rebuilt(resaved: Resaved, name: st
     assert rebuild(resaved.model(name), lambda name: True, dropout=0.1).largest_difference <= 1e-5
 
 
+@pytest.mark.slow
 def test_several_encoders_in_one_model_are_refused(tiny_hub: Path, tmp_path: Path) -> None:
     import tensorflow as tf
 

@@ -96,6 +96,7 @@ def test_in_memory_up_to_the_limit_and_on_disk_beyond(
     assert chosen.sources == [store, store]
 
 
+@pytest.mark.slow
 def test_of_a_whole_encoder_one_float32_vector_a_row_is_kept(choose: Callable[..., Chosen]) -> None:
     for dtype in ("float32", "bfloat16"):
         more = {"prefix_cache_mb": 1, "compute_dtype": dtype}
