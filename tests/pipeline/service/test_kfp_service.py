@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 Permafrost = Callable[..., tuple[int, str, str]]
 Call = Callable[..., tuple[int, str, str]]
@@ -80,7 +80,7 @@ def test_a_token_comes_from_the_environment(submit: Call, fake_kfp: Any, monkeyp
 
 
 def test_what_the_package_says_of_kubernetes_is_sent_too(submit: Call, package_file: Path, fake_kfp: Any) -> None:
-    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {}}}}}
+    platform: dict[str, Any] = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {}}}}}
     package_file.write_text(f"{package_file.read_text()}---\n{yaml.safe_dump(platform)}")
     printed = json.loads(submit("--dry-run")[1])["run"]["pipeline_spec"]
     assert submit()[0] == 0
