@@ -12,15 +12,16 @@ _NO_IMAGE = "none"
 """For workers on this machine. Unless an image is named, TFX packs up all of itself for them each time."""
 
 
-def compiled_beam_args(beam: BeamSettings | None, vertex: VertexSettings | None) -> list[str]:
+def compiled_beam_args(beam: BeamSettings | None, vertex: VertexSettings | None, image: str | None = None) -> list[str]:
     """For a pipeline that runs elsewhere, in containers.
 
     Args:
         beam: None: in the process of the step.
         vertex: Gives what a runner on Google Cloud needs and `beam` doesn't say.
+        image: Of the steps; default: `vertex.image`.
     """
     beam = beam or BeamSettings()
-    image = vertex.image if vertex else None
+    image = image or (vertex.image if vertex else None)
     match beam.runner:
         case "DirectRunner":
             return _flags(_direct(beam, image or _NO_IMAGE) | beam.options)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_va
 from pydantic_core import InitErrorDetails
 
 from components.evaluator.thresholds import Threshold, default_thresholds, threshold_problems
-from components.example_gen.spans import has_span
+from components.example_gen.spans import LATEST, has_span
 from pipeline.beam_settings import BeamSettings
 from pipeline.kfp_settings import KfpSettings
 from pipeline.strict_section import NonEmpty, StrictSection
@@ -67,6 +67,13 @@ class DataSettings(StrictSection):
     label: ColumnName
     on_bad_rows: Literal["drop", "fail"] = "drop"
     schema_path: NonEmpty | None = Field(default=None, alias="schema")
+
+    @property
+    def span_to_read(self) -> int | None:
+        """What ExampleGen is told; None where the paths hold no `{SPAN}`."""
+        if not has_span(self.train):
+            return None
+        return LATEST if self.span is None else self.span
 
     @field_validator("eval")
     @classmethod

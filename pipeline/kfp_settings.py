@@ -1,6 +1,5 @@
 """`[kfp]`: an installation of Kubeflow Pipelines, and what the steps of a compiled pipeline need there."""
 
-from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
@@ -74,8 +73,3 @@ class KfpSettings(StrictSection):
     def metadata_address(self) -> str:
         """`HOST:PORT`."""
         return f"{self.metadata_host}:{self.metadata_port}"
-
-    def is_seen_by_steps(self, path: str) -> bool:
-        """Whether a path means the same in every step: a URL, or something on the volume or in the image."""
-        folders = [*self.image_paths, *([self.volume.mount] if self.volume else [])]
-        return "://" in path or any(PurePosixPath(path).is_relative_to(folder) for folder in folders)

@@ -1,34 +1,31 @@
 """From a config to a TFX pipeline."""
 
 from pathlib import PurePosixPath
-from typing import Any
 
 import tensorflow_data_validation as tfdv
 
 # From where they are, not by way of `tfx.v1`: that imports Google Cloud's clients too, which takes four seconds.
 from tfx.components import ExampleValidator, Pusher, SchemaGen, StatisticsGen, Transform
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
-from tfx.dsl.components.base import base_component, base_executor, executor_spec
+from tfx.dsl.components.base import base_component
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import pusher_pb2, trainer_pb2
+from tfx.proto import trainer_pb2
 from tfx.types import Channel, standard_artifacts
 
 from components.evaluator.component import UnconvertedEvaluator
 from components.evaluator.thresholds import THRESHOLDS_KEY
 from components.example_gen.component import make_example_gen
 from components.example_gen.row_format import RowFormat
-from components.example_gen.spans import LATEST, has_span
 from components.freeze_audit.component import FreezeAudit
 from components.freeze_planner.component import FreezePlanner
-from components.planned_trainer import executor as planned_trainer
 from components.planned_trainer.component import PlannedTrainer
 from pipeline.config import DataSettings, PipelineConfig
 from pipeline.eval_config import make_eval_config
 from pipeline.runtime_parameters import RuntimeParameters
-from pipeline.vertex_jobs import endpoint_config, training_config
+from pipeline.vertex_steps import destination, training
 from trainer_module.settings import BertSettings
 
 
@@ -68,7 +65,7 @@ def create_pipeline(
         eval=config.data.eval,
         eval_fraction=config.data.eval_fraction,
         rows=row_format(config),
-        span=parameters.span if parameters else _span(config.data),
+        span=parameters.span if parameters else config.data.span_to_read,
         data_root=parameters.data_root if parameters else None,
     ).with_id("ExampleGen")
     # Thus everything waits for the plan: a wrong rule or model ends the run before a row is read.
@@ -93,7 +90,6 @@ def create_pipeline(
         # It spares counting labels again in a window of rows that slides; writing it costs more than counting them.
         disable_analyzer_cache=True,
     )
-    training_job, training_executor = _training(config, on_vertex)
     trainer = PlannedTrainer(
         examples=transform.outputs["transformed_examples"],
         freeze_plan=freeze_planner.outputs["freeze_plan"],
@@ -101,9 +97,8 @@ def create_pipeline(
         schema=schema,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
-        custom_config=settings.to_custom_config() | training_job,
         parameters=changeable,
-        executor=training_executor,
+        **training(config, settings, on_vertex=on_vertex),
     ).with_id("Trainer")
     live_model = Resolver(
         strategy_class=LatestBlessedModelStrategy,
@@ -127,7 +122,7 @@ def create_pipeline(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=freeze_audit.outputs["blessing"],
-        **_destination(config, on_vertex),
+        **destination(config, on_vertex=on_vertex),
     )
     return Pipeline(
         pipeline_name=config.pipeline.name,
@@ -157,35 +152,6 @@ def artifacts_root(config: PipelineConfig) -> str:
     """Where TFX keeps what the components put out."""
     root = config.pipeline.root
     return f"{root}/artifacts" if "://" in root else str(PurePosixPath(root) / "artifacts")
-
-
-def _training(config: PipelineConfig, on_vertex: bool) -> tuple[dict[str, Any], type[base_executor.BaseExecutor]]:
-    """What Trainer's `custom_config` also holds, and what trains."""
-    if not (on_vertex and config.vertex and config.vertex.training):
-        return {}, planned_trainer.Executor
-    # Here, because Google's clients take seconds to import.
-    from components.planned_trainer import vertex_executor
-
-    return training_config(config, config.vertex, config.vertex.training), vertex_executor.Executor
-
-
-def _destination(config: PipelineConfig, on_vertex: bool) -> dict[str, Any]:
-    """Pusher's arguments that say where the model goes."""
-    if not (on_vertex and config.vertex and config.push.vertex):
-        folder = pusher_pb2.PushDestination.Filesystem(base_directory=config.push.directory)
-        return {"push_destination": pusher_pb2.PushDestination(filesystem=folder)}
-    from tfx.extensions.google_cloud_ai_platform.pusher.executor import Executor
-
-    return {
-        "custom_config": endpoint_config(config.vertex, config.push.vertex),
-        "custom_executor_spec": executor_spec.ExecutorClassSpec(Executor),
-    }
-
-
-def _span(data: DataSettings) -> int | None:
-    if not has_span(data.train):
-        return None
-    return LATEST if data.span is None else data.span
 
 
 def row_format(config: PipelineConfig) -> RowFormat:

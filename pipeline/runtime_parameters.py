@@ -10,7 +10,6 @@ from components.custom_config import FREEZE_KEY, TRAIN_KEY, TRAIN_STEPS_KEY
 from components.evaluator.thresholds import THRESHOLDS_KEY
 from components.example_gen.data_paths import input_of
 from components.example_gen.span_driver import SPAN_KEY
-from components.example_gen.spans import LATEST, has_span
 from pipeline.config import PipelineConfig
 
 
@@ -45,7 +44,7 @@ def runtime_parameters(config: PipelineConfig) -> RuntimeParameters:
         config: With absolute paths.
     """
     data_root, _ = input_of(config.data.train, config.data.eval)
-    span = LATEST if config.data.span is None else config.data.span
+    span = config.data.span_to_read
     freeze = config.model.model_dump(mode="json")["freeze"]
     train = config.train.model_dump(mode="json", exclude_unset=True)
     thresholds = {
@@ -54,7 +53,7 @@ def runtime_parameters(config: PipelineConfig) -> RuntimeParameters:
     }
     return RuntimeParameters(
         data_root=RuntimeParameter("data_root", str, data_root),
-        span=RuntimeParameter(SPAN_KEY, int, span) if has_span(config.data.train) else None,
+        span=None if span is None else RuntimeParameter(SPAN_KEY, int, span),
         settings={
             FREEZE_KEY: RuntimeParameter(FREEZE_KEY, str, json.dumps(freeze)),
             TRAIN_KEY: RuntimeParameter(TRAIN_KEY, str, json.dumps(train)),

@@ -67,7 +67,8 @@ class Accelerators(StrictSection):
     @classmethod
     def _find_accelerator(cls, name: str | None) -> str | None:
         if name is not None and name not in ACCELERATORS:
-            raise ValueError(f"{name!r} is not an accelerator of Vertex AI{near(name, ACCELERATORS)}")
+            hint = near(name.upper().replace("-", "_"), ACCELERATORS)
+            raise ValueError(f"{name!r} is not an accelerator of Vertex AI{hint}")
         return name
 
     @field_validator("accelerator_count")

@@ -155,6 +155,32 @@ def audit(
     raise typer.Exit(0 if audit_command(model, hub, as_json) else REFUSED)
 
 
+@app.command("run-compiled")
+def run_compiled(
+    job: Annotated[
+        Path, typer.Argument(metavar="JOB", help="What `permafrost compile` wrote: JSON, or YAML of kfp's compiler.")
+    ],
+    parameters: Annotated[
+        list[str],
+        typer.Option("--param", help="NAME=VALUE of a runtime parameter in place of its default. Repeatable."),
+    ] = [],  # noqa: B006 - typer copies it
+    root: Annotated[
+        Path | None, typer.Option(help="Keeps artifacts, logs and records, in place of the job's pipeline root.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a compiled pipeline on this machine as the service would: each step's own command in a clean process.
+
+    Exit code 0: it came to its end. 3: so it did, but a Pusher pushed nothing. 2: a mistake in the job, in a parameter,
+    or one that a step found. 1: a step failed; the end of its log is shown.
+
+    Example: permafrost run-compiled pipeline.json --root runs/compiled --param train_steps=100
+    """
+    from pipeline.cli.run_compiled import run_compiled_command
+
+    raise typer.Exit(0 if run_compiled_command(job, parameters, root, as_json) else REFUSED)
+
+
 @app.command()
 def submit(
     config: ConfigFile,

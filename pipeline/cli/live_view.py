@@ -23,11 +23,13 @@ class LiveView(logging.Handler):
 
     Args:
         console: Where to.
+        opening: What happens before the first component.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, opening: str = "loading TensorFlow and TFX") -> None:
         super().__init__()
         self._console = console
+        self._opening = opening
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -47,7 +49,7 @@ class LiveView(logging.Handler):
     def __enter__(self) -> "LiveView":
         logging.getLogger("permafrost").addHandler(self)
         self._progress.start()
-        self._show("loading TensorFlow and TFX")
+        self._show(self._opening)
         return self
 
     def __exit__(

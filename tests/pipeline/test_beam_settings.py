@@ -166,7 +166,7 @@ def test_a_local_run_has_no_arguments_by_default():
 @pytest.mark.parametrize("runner", ["DataflowRunner", "FlinkRunner", "SparkRunner"])
 def test_a_local_run_has_no_workers_elsewhere(runner: Any):
     with pytest.raises(UserError) as caught:
-        local_beam_args(BeamSettings(runner=runner, job_endpoint=None))
+        local_beam_args(BeamSettings(runner=runner))
     assert str(caught.value) == (
         f"beam.runner: {runner}'s workers can't see this machine's files; use it in a pipeline that is compiled, "
         "or run with --set 'beam={}'"

@@ -1,5 +1,6 @@
 """What `[vertex]`, `[vertex.training]`, `[vertex.resources]` and `[push.vertex]` may say."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.config import PipelineConfig
-from pipeline.vertex_settings import ACCELERATORS, COMPONENTS
+from pipeline.vertex_settings import ACCELERATORS, COMPONENTS, VertexSettings
 from trainer_module.validation import describe_validation_error
 
 VERTEX = {
@@ -18,18 +19,18 @@ VERTEX = {
 }
 
 
-def read(vertex: dict[str, Any] | None = None, **sections: Any) -> PipelineConfig:
-    """A config whose `[vertex]` is `VERTEX` with changes."""
+def read(vertex: Mapping[str, Any] | None = {}, **sections: Any) -> PipelineConfig:
+    """A config whose `[vertex]` is `VERTEX` with changes; None: it has none."""
     given = {
         "pipeline": {"name": "mine", "root": "runs/mine"},
         "data": {"train": "rows.csv", "text": ["body"], "label": "topic"},
         "model": {"hub": "models/bert"},
-        "vertex": VERTEX | (vertex or {}),
+        "vertex": None if vertex is None else {**VERTEX, **vertex},
     }
     return PipelineConfig.model_validate(given | sections, strict=True)
 
 
-def problems(vertex: dict[str, Any] | None = None, **sections: Any) -> list[str]:
+def problems(vertex: Mapping[str, Any] | None = {}, **sections: Any) -> list[str]:
     with pytest.raises(ValidationError) as caught:
         read(vertex, **sections)
     return describe_validation_error(caught.value, PipelineConfig)
@@ -41,11 +42,13 @@ def test_what_must_be_said_and_what_need_not():
     assert vertex.model_dump(exclude_unset=True) == VERTEX
     assert (vertex.service_account, vertex.network, vertex.encryption_key, vertex.training) == (None, None, None, None)
     assert (vertex.labels, vertex.resources, vertex.image_paths, vertex.cache) == ({}, {}, [], True)
-    assert problems(vertex=None, **{"vertex": {}}) == [f"vertex.{key}: is missing" for key in VERTEX]
+    with pytest.raises(ValidationError) as caught:
+        VertexSettings.model_validate({})
+    assert describe_validation_error(caught.value, VertexSettings) == [f"{key}: is missing" for key in VERTEX]
 
 
 def test_a_config_needs_no_vertex():
-    assert read(**{"vertex": None}).vertex is None
+    assert read(None).vertex is None
 
 
 @pytest.mark.parametrize(
@@ -172,6 +175,6 @@ def test_refused_endpoints():
 def test_an_endpoint_needs_vertex():
     endpoint = {"vertex": {"endpoint": "tickets"}}
     expected = "push.vertex: needs a section [vertex]: only a pipeline that runs there can deploy to an endpoint"
-    assert problems(push=endpoint, **{"vertex": None}) == [expected]
+    assert problems(None, push=endpoint) == [expected]
     # Where [vertex] is there but wrong, its own problems are enough.
     assert [line.split(":")[0] for line in problems({"region": 1}, push=endpoint)] == ["vertex.region"]

@@ -1,11 +1,11 @@
 """What of a config can't work on Kubeflow Pipelines, found before anything is compiled."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.config import PipelineConfig
 from pipeline.kfp_settings import KfpSettings
+from pipeline.runners.container_checks import is_visible, name_problems, paths
 from trainer_module.errors import UserError
 
 
@@ -37,7 +37,7 @@ def check_for_kfp(config: PipelineConfig) -> Installation:
         )
     image = settings.image or (config.vertex.image if config.vertex else None)
     root = settings.pipeline_root
-    problems = [*_name_problems(config.pipeline.name)]
+    problems = [*name_problems(config.pipeline.name, "Kubeflow Pipelines")]
     if not image:
         problems.append("kfp.image: is missing; give the container image that all steps run in")
     if not root:
@@ -48,28 +48,13 @@ def check_for_kfp(config: PipelineConfig) -> Installation:
     return Installation(settings, image, root)
 
 
-def _name_problems(name: str) -> Iterator[str]:
-    if not re.fullmatch("[a-z0-9][a-z0-9-]{0,127}", name):
-        fitting = re.sub("[^a-z0-9-]+", "-", name.lower()).strip("-")
-        yield f"pipeline.name: Kubeflow Pipelines takes lower-case letters, digits and dashes only; write {fitting!r}"
-
-
 def _path_problems(config: PipelineConfig, settings: KfpSettings) -> Iterator[str]:
-    mount = f" ({settings.volume.mount})" if settings.volume else ""
-    paths = {
-        "kfp.pipeline_root": settings.pipeline_root,
-        "data.train": config.data.train,
-        "data.eval": config.data.eval,
-        "data.schema": config.data.schema_path,
-        "model.hub": config.model.hub,
-        "model.preprocess": config.model.preprocess,
-        "model.vocab": config.model.vocab,
-        "train.prefix_cache_dir": config.train.prefix_cache_dir,
-        "push.directory": config.push.directory,
-    }
-    for key, path in paths.items():
-        if path and not settings.is_seen_by_steps(path):
+    opened = {**({"kfp.pipeline_root": settings.pipeline_root} if settings.pipeline_root else {}), **paths(config)}
+    mount = settings.volume.mount if settings.volume else None
+    where = f"kfp.volume.mount ({mount})" if mount else "kfp.volume.mount"
+    for key, path in opened.items():
+        if not is_visible(path, [*settings.image_paths, *([mount] if mount else [])]):
             yield (
-                f"{key}: a step in a cluster can't see {path}; copy it to gs://… or below kfp.volume.mount{mount}, or, "
-                "if the image holds it, name its folder in kfp.image_paths"
+                f"{key}: a step in a cluster can't see {path}; copy it to gs://… or below {where}, or, if the image "
+                "holds it, name its folder in kfp.image_paths"
             )

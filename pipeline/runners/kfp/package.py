@@ -59,7 +59,7 @@ def compile_package(config: PipelineConfig, path: Path) -> dict[str, Any]:
             config,
             parameters=parameters,
             pipeline_root=installation.pipeline_root,
-            beam_pipeline_args=compiled_beam_args(config.beam, config.vertex),
+            beam_pipeline_args=compiled_beam_args(config.beam, config.vertex, installation.image),
         )
     )
     defaults = parameters.defaults() | {

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tfx.orchestration import data_types
 from tfx.proto import example_gen_pb2
+from tfx.types.artifact import CUSTOM_PROPERTIES_PREFIX
 from tfx.utils import proto_utils
 
 from components.example_gen import v2_span_driver
@@ -102,7 +103,7 @@ def test_without_a_span_all_is_as_in_tfx(days: Path):
              "day-{SPAN:3}/*.csv"),
         (-2, "data.span: must be the number of a span, or -1 for the latest; given -2"),
         (1000, "data.train, data.eval: there are no files of span 1000: Span spec width is less than number of digits "
-               "in span: (3, 4)"),
+               "in span: (3, 1000)"),
     ],
 )  # fmt: skip
 def test_a_span_that_is_not_there(days: Path, span: int, message: str):
@@ -161,7 +162,7 @@ def test_on_vertex_the_chosen_span_is_put_out(days: Path, tmp_path: Path, wish: 
     assert put_out["parameterValues"]["span"] == found
     assert json.loads(put_out["parameterValues"]["input_config"])["splits"][0]["pattern"] == f"{folder}/*.csv"
     (artifact,) = put_out["artifacts"]["examples"]["artifacts"]
-    assert artifact["metadata"]["span"] == found
+    assert artifact["metadata"][f"{CUSTOM_PROPERTIES_PREFIX}span"] == found
 
 
 def test_on_vertex_a_span_that_is_not_there_is_the_same_message(days: Path, tmp_path: Path):

@@ -194,7 +194,7 @@ def test_the_plan_is_of_the_rules_that_the_run_was_given(artifact: FreezePlanArt
         ({"train": '{"epochs": 0}'}, "train.epochs: should be greater than or equal to 1; given 0"),
         ({"train": '{"epochs": 2}', "freeze": '["freeze encoder[0] until_epoch=2"]'},
          "rule 1 `freeze encoder[0] until_epoch=2`: would never train what it selects, because training ends with "
-         "epoch 2; write `freeze encoder[0]`, or train for 3 epochs or more"),
+         "epoch 2 (train.epochs); write `freeze encoder[0]`, or train for 3 epochs or more"),
         ({"thresholds": '{"accuracy": {"at_most": 1}}'},
          "evaluate.thresholds.accuracy.at_most: does not fit accuracy, where more is better; use at_least; given 1"),
     ],

@@ -93,6 +93,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[BertSettings]:
         calls.append(settings)
         plan = plan_freeze(settings, HubModel.from_settings(settings))
         Path(fn_args.model_run_dir, "freeze_plan.json").write_text(plan.to_json(), encoding="utf-8")
+        Path(fn_args.serving_model_dir).mkdir()
 
     monkeypatch.setattr("trainer_module.trainer.run_fn", run_fn)
     return calls

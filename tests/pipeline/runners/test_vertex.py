@@ -309,7 +309,7 @@ def test_what_cannot_work_there_is_told_at_once(config_file: Path):
         "data.train=rows.csv",
         "data.eval=/data/eval.csv",
         "model.hub=/models/bert",
-        "model.preprocess=file:///models/preprocess",
+        "model.preprocess=file:///elsewhere/preprocess",
         "model.vocab=/gcs/my-bucket/vocab.txt",
         "push.directory=/modelsx",
         'vertex.image_paths=["/models"]',
@@ -322,7 +322,7 @@ def test_what_cannot_work_there_is_told_at_once(config_file: Path):
         "pipeline.name: Vertex AI takes lower-case letters, digits and dashes only; write 'my-tickets'",
         f"data.train: a container on Vertex AI can't see {folder}/rows.csv; {advice}",
         f"data.eval: a container on Vertex AI can't see /data/eval.csv; {advice}",
-        f"model.preprocess: a container on Vertex AI can't see file:///models/preprocess; {advice}",
+        f"model.preprocess: a container on Vertex AI can't see file:///elsewhere/preprocess; {advice}",
         f"push.directory: a container on Vertex AI can't see /modelsx; {advice}",
     ]
 
