@@ -1,5 +1,6 @@
 """Checks of Python and of the packages in it. None imports TensorFlow but those that say so."""
 
+import importlib
 import os
 import platform
 from importlib import metadata
@@ -41,7 +42,10 @@ def check_glibc(version: str = platform.libc_ver()[1]) -> Finding:
     """
     if not version:
         return problem("the C library isn't glibc", "TensorFlow's wheels need a Linux with glibc, such as Debian")
-    needed = glibc_needed()
+    try:
+        needed = glibc_needed()
+    except metadata.PackageNotFoundError:
+        needed = None
     if needed is None:
         return warning(f"glibc {version}; no installed wheel says which it needs", _SET_UP)
     (major, minor), name = needed
@@ -73,12 +77,13 @@ def check_legacy_keras() -> Finding:
     import tensorflow as tf
 
     package = tf.keras.Model.__module__.partition(".")[0]
+    version = importlib.import_module(package).__version__
     if package != "tf_keras":
         return problem(
-            f"tf.keras is {package} {tf.keras.__version__}; {_VARIABLE} is {os.environ.get(_VARIABLE)!r}",
+            f"tf.keras is {package} {version}; {_VARIABLE} is {os.environ.get(_VARIABLE)!r}",
             f"TFX works with Keras 2 only: set {_VARIABLE}=1, or leave it unset",
         )
-    return ok(f"tf.keras is tf_keras {tf.keras.__version__}")
+    return ok(f"tf.keras is {package} {version}")
 
 
 def check_text_ops() -> Finding:

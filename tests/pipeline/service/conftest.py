@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from pipeline.cli.app import main
 from pipeline.cli.terminal import Terminal
@@ -163,11 +163,15 @@ class FakeGoogle:
         return found
 
     def handlers(self) -> list[Any]:
-        import grpc
+        import grpc  # type: ignore[import-untyped]
         from google.cloud import aiplatform_v1 as v1
         from google.cloud import resourcemanager_v3
         from google.longrunning import operations_pb2
         from google.protobuf import empty_pb2
+
+        def serialize(message: Any) -> bytes:
+            plain: Any = getattr(message, "_pb", message)
+            return bytes(plain.SerializeToString())
 
         def method(name: str, request_type: Any, answer: Callable[[Any], Any]) -> Any:
             def handle(request: Any, context: Any) -> Any:
@@ -180,7 +184,7 @@ class FakeGoogle:
             return grpc.unary_unary_rpc_method_handler(
                 handle,
                 request_deserializer=request_type.deserialize,
-                response_serializer=lambda message: getattr(message, "_pb", message).SerializeToString(),
+                response_serializer=serialize,
             )
 
         def create_job(request: Any) -> Any:
@@ -425,7 +429,7 @@ def fake_kfp(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKfp]:
             """Says nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     fake.url = f"http://127.0.0.1:{server.server_address[1]}"
     # What a person chose on this machine is none of the tests' business.

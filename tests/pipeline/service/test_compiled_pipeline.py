@@ -2,9 +2,10 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from pipeline.service.compiled_pipeline import Target, read_compiled
 from trainer_module.errors import UserError
@@ -33,7 +34,7 @@ def test_a_package_for_kubeflow(package_file: Path) -> None:
 
 
 def test_a_package_may_say_something_of_kubernetes(package_file: Path) -> None:
-    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {}}}}}
+    platform: dict[str, Any] = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {}}}}}
     package_file.write_text(f"{package_file.read_text()}---\n{yaml.safe_dump(platform)}")
     assert read_compiled(package_file, "kfp").platform == platform
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 Permafrost = Callable[..., tuple[int, str, str]]
 Call = Callable[..., tuple[int, str, str]]
@@ -80,7 +80,7 @@ def test_a_token_comes_from_the_environment(submit: Call, fake_kfp: Any, monkeyp
 
 
 def test_what_the_package_says_of_kubernetes_is_sent_too(submit: Call, package_file: Path, fake_kfp: Any) -> None:
-    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {}}}}}
+    platform: dict[str, Any] = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {}}}}}
     package_file.write_text(f"{package_file.read_text()}---\n{yaml.safe_dump(platform)}")
     printed = json.loads(submit("--dry-run")[1])["run"]["pipeline_spec"]
     assert submit()[0] == 0
@@ -246,3 +246,15 @@ def test_a_mistake_is_found_before_anything_is_sent(
 ) -> None:
     assert error(submit(*arguments)) == message
     assert fake_kfp.calls == []
+
+
+@pytest.mark.slow
+def test_without_a_job_the_config_is_compiled(permafrost: Permafrost, kfp_config: Path, fake_kfp: Any) -> None:
+    image = 'image = "permafrost:1"\npipeline_root = "gs://my-bucket/permafrost"\n'
+    kfp_config.write_text(f'{kfp_config.read_text()}{image}\n[push]\ndirectory = "gs://my-bucket/serving"\n')
+    assert permafrost("submit", "--config", kfp_config, "--param", "train_steps=3")[::2] == (0, "")
+    run = fake_kfp.content("POST", "/runs")
+    assert run["runtime_config"] == {"parameters": {"train_steps": 3}}
+    spec = run["pipeline_spec"].get("pipeline_spec", run["pipeline_spec"])
+    assert spec["pipelineInfo"]["name"] == "tickets"
+    assert len(spec["root"]["dag"]["tasks"]) > 8
