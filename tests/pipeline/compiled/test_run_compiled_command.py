@@ -37,6 +37,13 @@ def pushing(job: Job) -> Job:
     return job
 
 
+def test_help(permafrost: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert permafrost("run-compiled", "--help") == 0
+    printed = capsys.readouterr().out
+    for part in ("JOB", "--param", "--root", "--json", "Exit code", "Example:"):
+        assert part in printed
+
+
 def test_a_run_that_pushes(pushing: Job, permafrost: Command) -> None:
     root = pushing.folder / "root"
     assert permafrost("run-compiled", str(pushing.write()), "--root", str(root)) == 0

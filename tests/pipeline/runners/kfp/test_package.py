@@ -255,6 +255,7 @@ def test_the_config_to_copy_compiles_and_the_command_says_what_came_of_it(tmp_pa
     text = console.file.getvalue()
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines() if line.startswith("│")]
     assert ["trainer", "8 CPUs, 30 GB, 1 nvidia.com/gpu"] in rows
+    assert ["train_steps", "0"] in rows
     assert ["live-model", "what the service gives"] in rows
     assert ["pipeline_root", "/mnt/permafrost/artifacts"] in rows
     assert text.splitlines()[-1] == "image: my-registry/permafrost:0.1.0"
