@@ -60,8 +60,8 @@ def test_only_the_chief_leaves_a_model_and_logs(seen: dict[str, Any], trainings:
             value.tag for event in tf.compat.v1.train.summary_iterator(str(events)) for value in event.summary.value
         }
         assert "epoch_loss" in tags
-    for index in range(2):
-        assert [path.name for path in (trainings.folder / f"tmp{index}").iterdir()] == []
+    left = {path.name for index in range(2) for path in (trainings.folder / f"tmp{index}").iterdir()}
+    assert left <= {"__pycache__"}  # of code that TensorFlow wrote
 
 
 def test_the_chiefs_model_passes_the_audit(seen: dict[str, Any], trainings: Any, tiny_model: HubModel) -> None:

@@ -18,9 +18,10 @@ HALF = ({"freeze": "embeddings"}, {"freeze": "encoder[:2]"})
 def test_the_losses_stay_near_and_are_the_same_with_and_without_the_cache(
     rules: Any, run: Callable[..., Any], tiny_model: HubModel
 ) -> None:
-    plain = run(rules, prefix_cache="off")
-    seen, cached = (run(rules, prefix_cache=form, compute_dtype="float16") for form in ("off", "memory"))
-    np.testing.assert_allclose(seen.losses, plain.losses, rtol=0.01)
+    # Which numbers drop out depends on their dtype.
+    plain = run(rules, prefix_cache="off", dropout=0.0)
+    seen, cached = (run(rules, prefix_cache=form, compute_dtype="float16", dropout=0.0) for form in ("off", "memory"))
+    np.testing.assert_allclose(seen.losses, plain.losses, rtol=0.005)
     assert seen.losses != plain.losses
     np.testing.assert_allclose(cached.losses, seen.losses, rtol=2e-3)
     optimizer = seen.classifier.optimizer
