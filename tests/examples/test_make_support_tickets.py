@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SCRIPT = EXAMPLES / "make_support_tickets.py"
 COMMITTED = EXAMPLES / "support_tickets.csv"
@@ -52,7 +54,6 @@ def test_the_command_makes_them_unless_told_otherwise(generator, tickets, tmp_pa
     assert (tmp_path / "rows.csv").read_bytes() == COMMITTED.read_bytes()
 
 
-@pytest.mark.slow
 def test_the_script_regenerates_the_committed_bytes(tmp_path):
     out = tmp_path / "rows.csv"
     subprocess.run([sys.executable, SCRIPT, "--out", out], check=True, cwd=tmp_path)

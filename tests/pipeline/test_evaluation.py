@@ -8,6 +8,8 @@ import pytest
 from pipeline.config import PipelineConfig
 from pipeline.evaluation import read_evaluation
 
+pytestmark = pytest.mark.slow
+
 MakeConfig = Callable[..., PipelineConfig]
 Evaluate = Callable[..., str]
 
@@ -66,7 +68,6 @@ def test_a_class_without_a_name_is_called_by_its_number(two_classes: str) -> Non
     }
 
 
-@pytest.mark.slow
 def test_comparison_with_the_live_model(make_config: MakeConfig, evaluate: Evaluate) -> None:
     thresholds = {
         "accuracy": {"no_worse_than_live_by": 0.2},
@@ -92,7 +93,6 @@ def test_comparison_with_the_live_model(make_config: MakeConfig, evaluate: Evalu
     ]
 
 
-@pytest.mark.slow
 def test_more_classes_than_two_have_no_auc_and_a_threshold_on_it_is_never_met(
     make_config: MakeConfig, evaluate: Evaluate
 ) -> None:

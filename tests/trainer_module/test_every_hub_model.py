@@ -76,6 +76,7 @@ def test_it_plans_trains_and_audits(
     np.testing.assert_allclose(served["probabilities"].numpy().sum(), 1.0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_an_encoder_of_one_unit_refuses_blocks(hub_model: Callable[[str], Path], reviews: Transformed) -> None:
     model = HubModel(str(hub_model("albert_L-4_H-32")))
     with pytest.raises(UserError) as error:

@@ -10,6 +10,8 @@ from benchmarks.freeze_study.token_rows import read_token_rows
 from pipeline.config import PipelineConfig
 from trainer_module.hub.hub_model import HubModel
 
+pytestmark = pytest.mark.slow
+
 TICKETS = Path(__file__).resolve().parents[3] / "examples" / "support_tickets.csv"
 
 
@@ -34,7 +36,6 @@ def test_the_sample_is_the_same_each_time_and_the_test_set_whole(config: Pipelin
     assert first.train.lengths.max() <= 24
 
 
-@pytest.mark.slow
 def test_a_run_trains_by_its_rules(config: PipelineConfig) -> None:
     hub_model = HubModel.from_settings(config.model)
     rows = read_token_rows(config, hub_model, 128)

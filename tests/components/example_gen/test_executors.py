@@ -12,6 +12,8 @@ import tensorflow as tf
 from components.example_gen.rows_report import Dropped, InputSummary, SplitSummary
 from trainer_module.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Any]
 Write = Callable[[str, str | bytes], Path]
 GOOD = "text,label\nfine,pos\npoor,neg\n"
@@ -82,7 +84,6 @@ def test_rows_stay_in_their_order(run: Run, write: Write) -> None:
     assert [row["text"].decode() for row in run(train, train).rows("train")] == texts
 
 
-@pytest.mark.slow
 def test_a_runner_that_was_named_gets_to_spread_the_rows(run: Run, write: Write) -> None:
     train, eval = write("train.csv", GOOD), write("eval.csv", GOOD)
     outcome = run(train, eval, beam_pipeline_args=["--runner=DirectRunner", "--setup_file=none"])
@@ -104,7 +105,6 @@ def test_odd_texts_survive_byte_for_byte(run: Run, write: Write) -> None:
     assert {row["text"] for row in outcome.rows("train")} == {text.encode() for text in texts}
 
 
-@pytest.mark.slow
 def test_bytes_in_another_encoding(run: Run, write: Write) -> None:
     train = write("train.csv", GOOD.encode() + b"caf\xe9,pos\n")
     assert problems_of(run, train, write("eval.csv", GOOD)) == [
@@ -153,7 +153,6 @@ def test_rows_that_cannot_be_trained_on(run: Run, write: Write, train: str, eval
     assert problems_of(run, write("train.csv", train), write("eval.csv", eval)) == [problem]
 
 
-@pytest.mark.slow
 def test_a_hash_split_goes_by_the_row_alone(run: Run, write: Write) -> None:
     texts = [f"row {number}" for number in range(200)]
     lines = [f"{text},{len(text) % 2}\n" for text in texts]
@@ -178,7 +177,6 @@ def test_regression(run: Run, write: Write) -> None:
     }
 
 
-@pytest.mark.slow
 def test_tfrecords_keep_their_features(run: Run, tmp_path: Path) -> None:
     examples: list[dict[str, Any]] = [
         {"text": b"fine", "label": 1, "weight": 0.5},
@@ -214,7 +212,6 @@ def test_files_that_are_no_tfrecords_of_examples(run: Run, write: Write, tmp_pat
     ]
 
 
-@pytest.mark.slow
 def test_mrpc(run: Run, real_data: Path) -> None:
     outcome = run(
         real_data / "MRPC" / "train_3668.tsv",

@@ -57,6 +57,7 @@ def names(variables: Any) -> list[str]:
     return sorted(variable.name.removesuffix(":0") for variable in variables)
 
 
+@pytest.mark.slow
 @EACH_MODEL
 def test_every_family_is_rebuilt(loaded_once: Callable[[str], HubModel], name: str, activation: str) -> None:
     model = loaded_once(name)
@@ -87,6 +88,7 @@ def test_another_batch_than_the_probe_agrees_too(tiny_model: HubModel) -> None:
         np.testing.assert_allclose(ours.numpy()[tokens], theirs.numpy()[tokens], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rules", [[], [{"freeze": "all"}], HALF_FROZEN, MIXED, [{"freeze": "all"}, {"train": "bias"}]])
 def test_exactly_the_planned_variables_train(tiny_encoder, tiny_model: HubModel, rules) -> None:
     planned = tiny_encoder(*rules)

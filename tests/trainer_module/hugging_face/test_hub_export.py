@@ -11,6 +11,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 from trainer_module.encoder.probe import probe_batch
 from trainer_module.hub.hub_model import HubModel
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def loaded(imported):
@@ -80,7 +82,6 @@ def test_holds_no_keras_objects(imported):
     assert not [node.user_object.identifier for node in nodes if "keras" in node.user_object.identifier]
 
 
-@pytest.mark.slow
 def test_plain_tensorflow_loads_it_far_from_our_code(imported, tmp_path):
     program = (
         "import sys, tensorflow as tf\n"
@@ -107,7 +108,6 @@ def test_hub_keras_layer_trains_every_variable(imported, batch):
     assert still == []
 
 
-@pytest.mark.slow
 def test_hub_keras_layer_fine_tunes_it_in_a_keras_model(imported, batch):
     layer = hub.KerasLayer(str(imported[1].path), trainable=True)
     inputs = {name: keras.Input([None], dtype=tf.int32, name=name) for name in batch}

@@ -142,6 +142,7 @@ def test_ids_of_real_pairs_are_those_of_bert(
     assert_same_ids(WordPieceTokenizer(hub_vocabulary), hub_vocabulary, sentence_pairs, max_tokens)
 
 
+@pytest.mark.slow
 def test_a_preprocessing_model_gives_the_same_ids(
     hub_tokenizer: HubTokenizer,
     hub_vocabulary: Vocabulary,
