@@ -68,12 +68,14 @@ def test_the_chiefs_model_passes_the_audit(seen: dict[str, Any], trainings: Any,
     folder: Path = trainings.folder / "two"
     model = str(folder / "model")
     trained = TrainingRecord.from_json((folder / "run" / RECORD_FILE).read_text())
-    record = audit(model, read_plan(model), tiny_model, trained)
+    plan = read_plan(model)
+    assert plan is not None
+    record = audit(model, plan, tiny_model, trained)
     assert record.problems == ()
-    answers = [
+    one, two = (
         tf.saved_model.load(str(trainings.folder / name / "model")).signatures["predict_text"](
             sentence=tf.constant(["the film is good", "very awful"])
         )["probabilities"]
         for name in ("one", "two")
-    ]
-    np.testing.assert_allclose(*answers, atol=1e-4)
+    )
+    np.testing.assert_allclose(one, two, atol=1e-4)
