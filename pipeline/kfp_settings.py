@@ -38,7 +38,8 @@ class KfpSettings(StrictSection):
     Attributes:
         host: URL of the KFP API; only for submitting.
         namespace: Where runs live in a multi-user installation; only for submitting.
-        experiment: The runs' experiment; only for submitting.
+        experiment: The runs' experiment; only for submitting. Default: the pipeline's name.
+        service_account: Of Kubernetes, under which the steps run; only for submitting. Default: the installation's own.
         image: Of all steps' containers; default: `vertex.image`.
         pipeline_root: Where artifacts go: a folder that TFX can open in every step, gs://… or below `volume.mount`.
         metadata_host: Of ML Metadata's gRPC service; default: where KFP installs its own, if it does.
@@ -51,6 +52,7 @@ class KfpSettings(StrictSection):
     host: NonEmpty | None = None
     namespace: NonEmpty | None = None
     experiment: NonEmpty | None = None
+    service_account: NonEmpty | None = None
     image: NonEmpty | None = None
     pipeline_root: NonEmpty | None = None
     metadata_host: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] = "metadata-grpc-service.kubeflow"

@@ -83,7 +83,7 @@ class TrainSettings(_Strict):
     Attributes:
         epochs: Passes over the training rows.
         steps: Batches to train on instead of `epochs`; stops in the middle of an epoch if need be.
-        batch_size: Examples per step.
+        batch_size: Examples per step, of all devices together.
         learning_rate: Peak of the schedule: linear warm-up, then linear decay to zero.
         warmup_fraction: Share of all steps that warms up.
         weight_decay: Decoupled (AdamW, Loshchilov & Hutter 2019); not on biases and layer norms.
@@ -94,7 +94,10 @@ class TrainSettings(_Strict):
         tokens_per_batch: Where given, batches are as long as fits this many tokens, padding included, instead of
             `batch_size` examples; long texts then come in smaller batches.
         compute_dtype: Of the encoder's matrix products and activations. Weights, layer norms, softmax and loss are
-            float32 either way. `bfloat16` pays where the processor computes in it (AVX512-BF16, AMX, GPUs, TPUs).
+            float32 either way. `bfloat16` pays where the processor computes in it (AVX512-BF16, AMX, GPUs, TPUs);
+            `float16`, with a loss scale that follows the gradients, is for GPUs that have no bfloat16 (V100, T4).
+        distribution: `none` (one device), `mirrored` (all GPUs of this machine), `multi_worker` (all workers that
+            `TF_CONFIG` names, with all of their GPUs), or `auto`, which chooses by what there is.
         prefix_cache: Where the frozen prefix's outputs stay between epochs: `memory`, `disk`, `off` (computed anew),
             or `auto`, which chooses by their size.
         prefix_cache_mb: Up to this many MiB, `auto` keeps them in memory, beyond on disk.
@@ -112,7 +115,8 @@ class TrainSettings(_Strict):
     clip_norm: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     early_stopping_patience: Annotated[int, Field(ge=1)] | None = None
     tokens_per_batch: Annotated[int, Field(ge=1)] | None = None
-    compute_dtype: Literal["float32", "bfloat16"] = "float32"
+    compute_dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    distribution: Literal["auto", "none", "mirrored", "multi_worker"] = "auto"
     prefix_cache: Literal["auto", "memory", "disk", "off"] = "auto"
     prefix_cache_mb: Annotated[int, Field(ge=1)] = 2048
     prefix_cache_dir: Annotated[str, Field(min_length=1)] | None = None

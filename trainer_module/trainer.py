@@ -19,6 +19,7 @@ from trainer_module.freezing.planning import plan_freeze
 from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import BertSettings
 from trainer_module.training.classifier import BertClassifier
+from trainer_module.training.distribution import choose_distribution
 from trainer_module.training.rows import read_rows
 from trainer_module.training.train import train
 
@@ -42,7 +43,9 @@ def run_fn(fn_args: FnArgs) -> None:
     settings = BertSettings.from_custom_config(fn_args.custom_config)
     if fn_args.train_steps and settings.steps is None:
         settings = settings.model_copy(update={"steps": fn_args.train_steps})
-    keras.utils.set_random_seed(settings.seed)
+    distribution = choose_distribution(settings)
+    # Only a Hub model's own program draws from this, and must not draw the same for the rows of another worker.
+    keras.utils.set_random_seed(settings.seed + distribution.worker)
     hub_model = HubModel.from_settings(settings)
     plan = plan_freeze(settings, hub_model)
     if settings.freeze_plan is not None:
@@ -51,27 +54,31 @@ def run_fn(fn_args: FnArgs) -> None:
 
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
     labels = _read_labels(transform_output, settings)
-    classifier = BertClassifier(
-        make_encoder(hub_model, plan.is_trainable, settings.dropout).encoder,
-        outputs=max(len(labels), 1),
-        pooling=settings.pooling,
-        dropout=settings.dropout,
-        seed=settings.seed,
-    )
-    train(
-        classifier,
-        read_rows(fn_args.train_files, transform_output),
-        read_rows(fn_args.eval_files, transform_output),
-        settings,
-        plan,
-        log_dir=fn_args.model_run_dir,
-    )
-    record = check_frozen(plan, hub_model.weights, classifier.encoder.hub_variables)
-    with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, RECORD_FILE), "w") as stream:
-        stream.write(record.to_json())
-    export(ServingModel(classifier, transform_output, settings, labels), fn_args.serving_model_dir, plan)
-    with tf.io.gfile.GFile(os.path.join(fn_args.model_run_dir, PLAN_FILE), "w") as stream:
-        stream.write(plan.to_json())
+    encoder = make_encoder(hub_model, plan.is_trainable, settings.dropout, distribution.strategy).encoder
+    with distribution.strategy.scope():
+        classifier = BertClassifier(
+            encoder,
+            outputs=max(len(labels), 1),
+            pooling=settings.pooling,
+            dropout=settings.dropout,
+            seed=settings.seed,
+        )
+    with distribution.written_by_chief(fn_args.model_run_dir, fn_args.serving_model_dir) as (run_dir, model_dir):
+        train(
+            classifier,
+            read_rows(fn_args.train_files, transform_output),
+            read_rows(fn_args.eval_files, transform_output),
+            settings,
+            plan,
+            run_dir,
+            distribution,
+        )
+        record = check_frozen(plan, hub_model.weights, classifier.encoder.hub_variables)
+        with tf.io.gfile.GFile(os.path.join(run_dir, RECORD_FILE), "w") as stream:
+            stream.write(record.to_json())
+        export(ServingModel(classifier, transform_output, settings, labels), model_dir, plan)
+        with tf.io.gfile.GFile(os.path.join(run_dir, PLAN_FILE), "w") as stream:
+            stream.write(plan.to_json())
 
 
 def _read_labels(transform_output: tft.TFTransformOutput, settings: BertSettings) -> list[bytes]:

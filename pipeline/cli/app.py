@@ -9,6 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from pipeline.cli.terminal import Terminal
+from pipeline.service.service_errors import RunFailed, ServiceFailed
 from trainer_module.errors import UserError
 
 # TensorFlow and TFX are imported inside the verbs: `permafrost --help` has no use for them.
@@ -27,6 +28,9 @@ cache = typer.Typer(
 )
 app.add_typer(cache, name="cache")
 
+schedule = typer.Typer(no_args_is_help=True)
+app.add_typer(schedule, name="schedule")
+
 REFUSED = 3
 USER_ERROR = 2
 FAILED = 1
@@ -37,6 +41,18 @@ Overrides = Annotated[
     typer.Option("--set", help="SECTION.KEY=VALUE in place of what the file says; the value is TOML. Repeatable."),
 ]
 CacheFolder = Annotated[str, typer.Argument(metavar="DIR", help="The folder that train.prefix_cache_dir names.")]
+Target = Annotated[
+    Literal["vertex", "kfp"] | None,
+    typer.Option(help="Vertex AI or Kubeflow Pipelines; default: the one that the config has a section for."),
+]
+CompiledJob = Annotated[
+    Path | None, typer.Option("--job", help="A file that `permafrost compile` wrote, instead of compiling the config.")
+]
+Parameters = Annotated[
+    list[str], typer.Option("--param", help="NAME=VALUE for a runtime parameter of the pipeline. Repeatable.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the request as JSON, and send nothing.")]
+ScheduleName = Annotated[str, typer.Argument(metavar="SCHEDULE", help="A schedule's name or id, as `list` shows it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
 
 
@@ -165,6 +181,131 @@ def run_compiled(
     raise typer.Exit(0 if run_compiled_command(job, parameters, root, as_json) else REFUSED)
 
 
+@app.command()
+def submit(
+    config: ConfigFile,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    target: Target = None,
+    job: CompiledJob = None,
+    parameters: Parameters = [],  # noqa: B006
+    name: Annotated[str | None, typer.Option(help="Of the run; default: the pipeline's name.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Until the run has ended; exit code 1 when it failed.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Run the pipeline on Vertex AI or Kubeflow Pipelines.
+
+    Exit code 0: the service took it. 2: a mistake in the config, a parameter, the credentials, or what they may do.
+    1: the service failed or can't be reached.
+
+    Example: permafrost submit --config configs/vertex.toml --param train_steps=100
+    """
+    from pipeline.cli.submit import submit_command
+
+    submit_command(config, overrides, target, job, parameters, name, wait=wait, dry_run=dry_run)
+
+
+@schedule.callback(invoke_without_command=True)
+def schedule_create(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="A pipeline's TOML file.")] = None,
+    cron: Annotated[
+        str | None, typer.Option(help="MINUTE HOUR DAY MONTH WEEKDAY; on Vertex AI TZ=Europe/Berlin may stand before.")
+    ] = None,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    target: Target = None,
+    job: CompiledJob = None,
+    parameters: Parameters = [],  # noqa: B006
+    name: Annotated[str | None, typer.Option(help="Of the schedule; default: the pipeline's name.")] = None,
+    start: Annotated[str | None, typer.Option(help="No run before, such as 2026-01-31T03:00+01:00.")] = None,
+    end: Annotated[str | None, typer.Option(help="No run after.")] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Run the pipeline by the clock on Vertex AI or Kubeflow Pipelines, one run at a time.
+
+    Example: permafrost schedule --config configs/vertex.toml --cron "0 3 * * *"
+    """
+    from pipeline.cli.schedule import create_command
+
+    if (verb := context.invoked_subcommand) is not None:
+        if any((config, cron, overrides, target, job, parameters, name, start, end, dry_run)):
+            raise UserError(f"schedule: write the options behind {verb}: permafrost schedule {verb} …")
+        return
+    if config is None or cron is None:
+        raise UserError("schedule: give --config FILE and --cron '0 3 * * *'; or say list, pause, resume or delete")
+    create_command(config, overrides, target, job, cron, parameters, name, start, end, dry_run=dry_run)
+
+
+@schedule.command("list")
+def schedule_list(
+    config: ConfigFile,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    target: Target = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also those of other pipelines.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the pipeline's schedules."""
+    from pipeline.cli.schedule import list_command
+
+    list_command(config, overrides, target, everything, as_json)
+
+
+@schedule.command("pause")
+def schedule_pause(
+    name: ScheduleName,
+    config: ConfigFile,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    target: Target = None,
+) -> None:
+    """Start no more runs until it is resumed; those that run go on."""
+    from pipeline.cli.schedule import change_command
+
+    change_command("pause", name, config, overrides, target)
+
+
+@schedule.command("resume")
+def schedule_resume(
+    name: ScheduleName,
+    config: ConfigFile,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    target: Target = None,
+    catch_up: Annotated[bool, typer.Option("--catch-up", help="Make up for the runs missed; only Vertex AI.")] = False,
+) -> None:
+    """Start runs again."""
+    from pipeline.cli.schedule import change_command
+
+    change_command("resume", name, config, overrides, target, catch_up=catch_up)
+
+
+@schedule.command("delete")
+def schedule_delete(
+    name: ScheduleName,
+    config: ConfigFile,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    target: Target = None,
+) -> None:
+    """Forget a schedule; runs that it started go on."""
+    from pipeline.cli.schedule import change_command
+
+    change_command("delete", name, config, overrides, target)
+
+
+@app.command()
+def doctor(
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="Also check what this pipeline needs.")] = None,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    as_json: AsJson = False,
+) -> None:
+    """Check this installation, and with --config what a pipeline needs; say what to do about each problem.
+
+    Exit code 0: no problem, though there may be warnings. 2: a problem.
+
+    Example: permafrost doctor --config configs/quickstart.toml
+    """
+    from pipeline.cli.doctor import doctor_command
+
+    raise typer.Exit(0 if doctor_command(config, overrides, as_json) else USER_ERROR)
+
+
 @app.command("import-hf")
 def import_hf(
     source: Annotated[Path, typer.Argument(metavar="DIR", help="Holds config.json, vocab.txt, model.safetensors.")],
@@ -229,6 +370,9 @@ def main() -> None:
     except UserError as error:
         terminal.error(str(error))
         code = USER_ERROR
+    except (ServiceFailed, RunFailed) as error:
+        terminal.error(str(error))
+        code = FAILED
     except TyperException as error:  # a wrong option; Typer brings its own copy of click
         if message := error.format_message():  # without any arguments the help was printed instead
             terminal.error(message)

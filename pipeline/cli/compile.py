@@ -55,7 +55,9 @@ def print_spec(console: Console, spec: Mapping[str, Any]) -> None:
     console.print(steps)
     parameters = Table("parameter", "default")
     for name, definition in sorted(spec["root"]["inputDefinitions"]["parameters"].items()):
-        parameters.add_row(name, escape(str(definition["defaultValue"])))
+        default = definition["defaultValue"]
+        # KFP's compiler writes every number as a double.
+        parameters.add_row(name, f"{default:g}" if isinstance(default, float) else escape(str(default)))
     console.print(parameters)
     for image in sorted(images):
         console.print(f"image: {image}", markup=False, soft_wrap=True)

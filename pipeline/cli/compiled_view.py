@@ -33,7 +33,8 @@ def print_failure(console: Console, error: StepFailed | BadOutput) -> None:
 
 
 def _steps_table(outcome: Outcome) -> Table:
-    table = Table("step", title=f"{escape(outcome.run.pipeline)}, run {outcome.run.run_id}", title_justify="left")
+    table = Table(title=f"{escape(outcome.run.pipeline)}, run {outcome.run.run_id}", title_justify="left")
+    table.add_column("step", overflow="fold")
     table.add_column("seconds", justify="right")
     table.add_column("artifacts")
     for step in outcome.run.steps:

@@ -1,8 +1,11 @@
 """`permafrost run-compiled`: a compiled job on this machine, with a line per step."""
 
 import json
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -36,7 +39,7 @@ def run_compiled_command(job_file: Path, parameters: Sequence[str], root: Path |
     terminal = Terminal.open()
     console = terminal.err if as_json else terminal.out
     try:
-        with LiveView(console, opening="starting") as view:
+        with _stopped_by_sigterm(), LiveView(console, opening="starting") as view:
             run = run_job(job, values, folder, view)
     except (StepFailed, BadOutput) as error:
         print_failure(terminal.err, error)
@@ -46,6 +49,20 @@ def run_compiled_command(job_file: Path, parameters: Sequence[str], root: Path |
     if as_json:
         terminal.out.print(json.dumps(outcome.to_json()), markup=False, soft_wrap=True)
     return not outcome.is_refused
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Takes SIGTERM for Ctrl-C while the context is open; otherwise a step would go on, and nobody wait for it."""
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _root_folder(job: CompiledJob, root: Path | None) -> Path:

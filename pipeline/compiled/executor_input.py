@@ -120,12 +120,9 @@ def updated_artifacts(outputs: Mapping[str, Artifact], output: pb.ExecutorOutput
         told = output.artifacts[key].artifacts[0]
         properties = [*told.properties.items(), *told.custom_properties.items()]
         legacy = {name: legacy_value(value) for name, value in properties}
-        updated[key] = artifact.model_copy(
-            update={
-                "uri": told.uri or artifact.uri,
-                "metadata": artifact.metadata | legacy | json_format.MessageToDict(told.metadata),
-            }
-        )
+        metadata = artifact.metadata | legacy | json_format.MessageToDict(told.metadata)
+        changed = {"uri": told.uri or artifact.uri, "metadata": dict(sorted(metadata.items()))}
+        updated[key] = artifact.model_copy(update=changed)
     return updated
 
 

@@ -142,7 +142,7 @@ def _checked(
     tasks: dict[str, Task] = {}
     for name, task in sorted(spec.root.dag.tasks.items()):
         component = spec.components.get(task.component_ref.name)
-        reasons = unsupported(name, task, component, executors, spec.root.dag.tasks)
+        reasons = unsupported(name, task, component, executors, spec.root)
         problems += [f"task {name}: {reason}" for reason in reasons]
         if component is not None and not reasons:
             tasks[name] = Task(name, task, component, executors[component.executor_label])

@@ -94,7 +94,7 @@ def typed_value(kind: str, value: Any) -> Any:
         value = float(value)
     if type(value) is not _TYPES.get(kind, type(value)):
         raise ValueError(f"should be {_WORDS[kind]}; given {json.dumps(value)}")
-    if kind == "NUMBER_INTEGER" and abs(value) > _MOST_EXACT:
+    if isinstance(value, int) and abs(value) > _MOST_EXACT:
         raise ValueError(f"should be from -{_MOST_EXACT} to {_MOST_EXACT}; given {value}")
     return value
 

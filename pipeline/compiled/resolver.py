@@ -23,7 +23,7 @@ def resolve(task: Task, store: ArtifactStore, placeholders: Placeholders) -> dic
     Raises:
         UserError: A filter isn't one that TFX writes.
     """
-    found = {}
+    found: dict[str, list[Artifact]] = {}
     for key, query in sorted(task.executor.resolver.output_artifact_queries.items()):
         conditions = parse_filter(query.filter)
         try:

@@ -11,6 +11,7 @@ from pipeline.compiled.executor_input import make_inputs
 from pipeline.compiled.job import CompiledJob, Task
 from pipeline.compiled.parameters import constant, parameter_kind, typed_value
 from pipeline.compiled.placeholders import Placeholders
+from pipeline.compiled.unsupported import pipeline_parameter
 from trainer_module.errors import UserError
 
 
@@ -55,21 +56,16 @@ def input_parameters(
     }
     constants = {}
     for key, source in task.spec.inputs.parameters.items():
-        if _is_constant(source):
-            constants[key] = constant(source.runtime_value)
-        elif source.WhichOneof("kind") == "task_output_parameter":
+        if source.WhichOneof("kind") == "task_output_parameter":
             values[key] = _output_parameter(job, task, run, source.task_output_parameter)
-        else:
-            name = source.component_input_parameter or source.runtime_value.runtime_parameter
+        elif name := pipeline_parameter(source):
             if name in run.parameters:  # an optional one may have no value
                 values[key] = run.parameters[name]
+        else:
+            constants[key] = constant(source.runtime_value)
     placeholders = Placeholders(make_inputs(inputs, values), names)
     values |= {key: placeholders.fill_value(value) for key, value in constants.items()}
     return {key: _typed(task, key, value) for key, value in sorted(values.items())}
-
-
-def _is_constant(source: pb.TaskInputsSpec.InputParameterSpec) -> bool:
-    return source.WhichOneof("kind") == "runtime_value" and not source.runtime_value.runtime_parameter
 
 
 def _output_parameter(

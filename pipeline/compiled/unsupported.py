@@ -22,7 +22,7 @@ def unsupported(
     task: pb.PipelineTaskSpec,
     component: pb.ComponentSpec | None,
     executors: Mapping[str, pb.PipelineDeploymentConfig.ExecutorSpec],
-    names: Mapping[str, Any],
+    root: pb.ComponentSpec,
 ) -> list[str]:
     """What keeps a task from being run here; nothing, for most.
 
@@ -31,11 +31,11 @@ def unsupported(
         task: See `PipelineTaskSpec`.
         component: The one that it refers to; None when there is none.
         executors: All of the pipeline's, by label.
-        names: All tasks.
+        root: Holds all tasks and the pipeline's parameters.
     """
     if component is None:
         return [f"there is no component {task.component_ref.name!r}"]
-    reasons = [*_unsupported_control(task), *_unsupported_inputs(task, names)]
+    reasons = [*_unsupported_control(task), *_unsupported_inputs(task, root)]
     outputs = component.output_definitions
     reasons += [
         f"{each!r} can't be the name of a file or folder"
@@ -61,6 +61,11 @@ def unsupported(
     return reasons
 
 
+def pipeline_parameter(source: pb.TaskInputsSpec.InputParameterSpec) -> str:
+    """The name of the pipeline's parameter that a task's is taken from, in whichever schema; empty when from none."""
+    return str(source.component_input_parameter or source.runtime_value.runtime_parameter)
+
+
 def _command(container: Any) -> list[str]:
     return [*container.command, *container.args]
 
@@ -76,7 +81,8 @@ def _unsupported_control(task: pb.PipelineTaskSpec) -> list[str]:
     return reasons
 
 
-def _unsupported_inputs(task: pb.PipelineTaskSpec, names: Mapping[str, Any]) -> list[str]:
+def _unsupported_inputs(task: pb.PipelineTaskSpec, root: pb.ComponentSpec) -> list[str]:
+    names = root.dag.tasks
     reasons = []
     for key, artifact in sorted(task.inputs.artifacts.items()):
         if artifact.WhichOneof("kind") != "task_output_artifact":
@@ -96,5 +102,7 @@ def _unsupported_inputs(task: pb.PipelineTaskSpec, names: Mapping[str, Any]) -> 
                 reasons.append(f"parameter {key}: there is no task {producer!r}")
         elif kind not in ("runtime_value", "component_input_parameter"):
             reasons.append(f"parameter {key}: run-compiled can't give it ({kind or 'no source'})")
+        elif (name := pipeline_parameter(parameter)) and name not in root.input_definitions.parameters:
+            reasons.append(f"parameter {key}: the pipeline has no parameter {name!r}")
     reasons += [f"waits for {other!r}, which is no task" for other in task.dependent_tasks if other not in names]
     return reasons

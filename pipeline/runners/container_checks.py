@@ -36,6 +36,6 @@ def is_visible(path: str, folders: Collection[str]) -> bool:
         >>> [is_visible(path, ["/mnt/x"]) for path in ("gs://b/a", "/mnt/x/a", "/mnt/xy/a")]
         [True, True, False]
     """
-    if "://" in path and not path.startswith("file://"):
-        return True
-    return any(PurePosixPath(path.removeprefix("file://")).is_relative_to(folder) for folder in folders)
+    if "://" in path:
+        return not path.startswith("file://")
+    return any(PurePosixPath(path).is_relative_to(folder) for folder in folders)

@@ -114,14 +114,14 @@ def test_each_step_ran_to_a_pushed_model(project: Project, first: Done) -> None:
 def test_the_rules_are_those_of_the_parameter(first: Done, second: Done) -> None:
     (plan,) = first.run.step("FreezePlanner").outputs["freeze_plan"]
     content = json.loads(Path(plan.uri, "freeze_plan.json").read_text())
-    assert content["rules"] == ["freeze all", "train encoder[2]"]
+    assert content["rules"] == [{"freeze": "all"}, {"train": "encoder[2]"}]
     (model,) = first.run.step("Trainer").outputs["model"]
     assert model.metadata["frozen_params"] == plan.metadata["frozen_params"]
     (audit,) = first.run.step("FreezeAudit").outputs["audit"]
     assert audit.metadata["verdict"] == "passed"
     (plan,) = second.run.step("FreezePlanner").outputs["freeze_plan"]
     content = json.loads(Path(plan.uri, "freeze_plan.json").read_text())
-    assert content["rules"] == ["freeze embeddings"], "the config's"
+    assert content["rules"] == [{"freeze": "embeddings"}], "the config's"
 
 
 def test_example_gens_driver_ran_before_it(first: Done) -> None:
@@ -150,7 +150,7 @@ def test_the_second_run_is_compared_with_the_model_that_the_first_blessed(first:
     (blessing,) = evaluator.outputs["blessing"]
     assert blessing.metadata["blessed"] == 1
     assert blessing.metadata["baseline_model_id"] == live.name
-    assert blessing.metadata["baseline_model_uri"] == live.uri
+    assert blessing.metadata["baseline_model"] == live.uri
     (own,) = second.run.step("Trainer").outputs["model"]
     assert blessing.metadata["current_model_id"] == own.name != live.name
     assert second.printed["pushed_model"] not in (None, first.printed["pushed_model"])

@@ -3,6 +3,8 @@
 import logging
 from dataclasses import dataclass
 
+import tensorflow as tf
+
 from trainer_module.encoder.encoder import Encoder
 from trainer_module.encoder.hub_layer_encoder import HubLayerEncoder
 from trainer_module.encoder.hub_weights import IsTrainable
@@ -29,20 +31,28 @@ class MadeEncoder:
     description: str
 
 
-def make_encoder(hub_model: HubModel, is_trainable: IsTrainable, dropout: float) -> MadeEncoder:
+def make_encoder(
+    hub_model: HubModel,
+    is_trainable: IsTrainable,
+    dropout: float,
+    strategy: tf.distribute.Strategy | None = None,
+) -> MadeEncoder:
     """Loads the SavedModel's program, which runs it, and rebuilds it where possible.
 
     Args:
         hub_model: Source of weights and program.
         is_trainable: Whether the variable of that Hub name trains.
         dropout: Rate inside the parts that train, where rebuilt; the program has its own.
+        strategy: In whose scope the variables are made; none: the current one. Not to be called in a scope: there the
+            program could be loaded but not be run.
     """
     try:
-        rebuilt = rebuild(hub_model, is_trainable, dropout)
+        rebuilt = rebuild(hub_model, is_trainable, dropout, strategy)
     except CannotRebuild as reason:
         description = f"not rebuilt ({reason}): trains through hub.KerasLayer"
         _log.warning("%s: %s", hub_model.handle, description)
-        return MadeEncoder(HubLayerEncoder(hub_model, is_trainable), False, 0.0, description)
+        with (strategy or tf.distribute.get_strategy()).scope():
+            return MadeEncoder(HubLayerEncoder(hub_model, is_trainable), False, 0.0, description)
     description = (
         f"rebuilt: {rebuilt.activation}, epsilon {rebuilt.epsilon:g}; "
         f"a probe differs from the SavedModel by {rebuilt.largest_difference:.2g}"

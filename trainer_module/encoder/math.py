@@ -31,8 +31,10 @@ _TANH_CUBE = 0.044715
 @tf.custom_gradient
 def gelu_tanh(x: tf.Tensor) -> Any:
     """GELU by its tanh approximation, as the original BERT code computes it."""
-    square = tf.square(x)
-    tanh = tf.tanh(x * (square * (_TANH_SCALE * _TANH_CUBE) + _TANH_SCALE))
+    # In float16 the cube of 122 overflows, and infinity times the slope's zero is no number. Beyond 10, tanh is 1.
+    near = tf.clip_by_value(x, -10.0, 10.0) if x.dtype == tf.float16 else x
+    square = tf.square(near)
+    tanh = tf.tanh(near * (square * (_TANH_SCALE * _TANH_CUBE) + _TANH_SCALE))
     share = 0.5 * tanh + 0.5
 
     def gradient(upstream: tf.Tensor) -> tf.Tensor:
@@ -65,6 +67,8 @@ def layer_norm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) 
     Returns:
         As `x`, in its dtype.
     """
+    # Of a distributed variable, a custom gradient wouldn't know that it is an argument.
+    gamma, beta = tf.convert_to_tensor(gamma), tf.convert_to_tensor(beta)
     return tf.cast(_layer_norm(epsilon)(tf.cast(x, tf.float32), gamma, beta), x.dtype)
 
 

@@ -43,11 +43,22 @@ class Rebuilt:
     largest_difference: float
 
 
-def rebuild(hub_model: HubModel, is_trainable: IsTrainable, dropout: float) -> Rebuilt:
+def rebuild(
+    hub_model: HubModel,
+    is_trainable: IsTrainable,
+    dropout: float,
+    strategy: tf.distribute.Strategy | None = None,
+) -> Rebuilt:
     """Builds the Keras encoder that agrees with the SavedModel.
 
     The SavedModel doesn't say which activation and layer-norm epsilon it uses, so each candidate is tried: the
     usual epsilon first, the rest only if no activation fits with it.
+
+    Args:
+        hub_model: Source of weights and program.
+        is_trainable: Whether the variable of that Hub name trains.
+        dropout: Rate inside the parts that train.
+        strategy: In whose scope the variables are made; none: the current one.
 
     Raises:
         CannotRebuild: Its variables aren't a BERT's, or no candidate agrees within `TOLERANCE`.
@@ -59,9 +70,10 @@ def rebuild(hub_model: HubModel, is_trainable: IsTrainable, dropout: float) -> R
         name: output.numpy() for name, output in call_hub_encoder(hub_model.load(), hub_model.interface, batch).items()
     }
     gc.collect()  # the loaded program's copy of all weights hangs on reference cycles
-    encoder = BertEncoder(
-        hub_model.layout, HubWeights(hub_model.layout, hub_model.weights, is_trainable), dropout=dropout
-    )
+    with (strategy or tf.distribute.get_strategy()).scope():
+        encoder = BertEncoder(
+            hub_model.layout, HubWeights(hub_model.layout, hub_model.weights, is_trainable), dropout=dropout
+        )
     best: tuple[float, str, float] | None = None
     for epsilon, activation in product(_EPSILONS, ACTIVATIONS):
         if best is not None and best[0] <= _GOOD and epsilon != best[2]:

@@ -10,7 +10,7 @@ import numpy as np
 KEY_BYTES = 16
 LENGTH = np.dtype("<i4")
 VALUE_DTYPES = (np.dtype("<f4"), np.dtype("<u2"))
-"""float32, and bfloat16 as its bit pattern."""
+"""float32; bfloat16 and float16 as their bit patterns."""
 
 MAGIC = b"PFROSTPX"
 _VERSION = 1

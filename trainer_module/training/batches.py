@@ -1,10 +1,12 @@
 """Batches of rows of similar length: little padding, still shuffled, every row once an epoch."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from trainer_module.training.distribution import NOT_DISTRIBUTED, Distribution
 from trainer_module.training.row_source import RowSource
 from trainer_module.training.rows import Batch
 
@@ -65,30 +67,30 @@ def with_count(batches: list[np.ndarray], count: int) -> list[np.ndarray]:
     return batches
 
 
-def training_dataset(source: RowSource, epochs: Callable[[], Iterator[list[np.ndarray]]]) -> tf.data.Dataset:
+def evaluation_batches(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """Every row once, shortest first."""
+    order = np.argsort(lengths, kind="stable")
+    return [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
+
+
+def training_dataset(
+    source: RowSource,
+    epochs: Callable[[], Iterator[list[np.ndarray]]],
+    distribution: Distribution = NOT_DISTRIBUTED,
+) -> Any:
     """The batches of several epochs, one epoch after the other: the classifier's inputs and labels.
 
     Args:
         epochs: Gives each epoch's batches.
+        distribution: Where there are several replicas, the data set is TensorFlow's `DistributedDataset`. It never
+            ends; what comes after the last batch are batches without rows.
     """
-
-    def batches() -> Iterator[Batch]:
-        for epoch in epochs():
-            for indices in epoch:
-                yield source.batch(indices)
-
-    return _dataset(batches, source)
+    return _dataset(lambda: (batch for epoch in epochs() for batch in epoch), source, distribution)
 
 
-def evaluation_dataset(source: RowSource, batch_size: int) -> tf.data.Dataset:
-    """Every row once, shortest first."""
-
-    def batches() -> Iterator[Batch]:
-        order = np.argsort(source.lengths, kind="stable")
-        for first in range(0, len(order), batch_size):
-            yield source.batch(order[first : first + batch_size])
-
-    return _dataset(batches, source)
+def evaluation_dataset(source: RowSource, batch_size: int, distribution: Distribution = NOT_DISTRIBUTED) -> Any:
+    """As `training_dataset`, of `evaluation_batches`."""
+    return _dataset(lambda: iter(evaluation_batches(source.lengths, batch_size)), source, distribution)
 
 
 def input_specs(source: RowSource) -> dict[str, tf.TensorSpec]:
@@ -102,7 +104,33 @@ def input_specs(source: RowSource) -> dict[str, tf.TensorSpec]:
     }
 
 
-def _dataset(batches: Callable[[], Iterator[Batch]], source: RowSource) -> tf.data.Dataset:
+def _dataset(batches: Callable[[], Iterator[np.ndarray]], source: RowSource, distribution: Distribution) -> Any:
+    if distribution.replicas == 1:
+        return _generated(lambda: map(source.batch, batches()), source)
+
+    def shards() -> Iterator[Batch]:
+        for batch in batches():
+            for rows in distribution.shards(batch):
+                yield _shard(source, rows, batch)
+
+    # Of a data set that may end, all replicas would tell each other before each step whether theirs has.
+    endless = tf.data.Dataset.from_tensors(source.batch(_NO_ROW)).repeat()
+    dataset = _generated(shards, source).concatenate(endless)
+    return distribution.strategy.distribute_datasets_from_function(lambda context: dataset)
+
+
+def _shard(source: RowSource, rows: np.ndarray, batch: np.ndarray) -> Batch:
+    """A replica's part of a batch; where it has none, a row without a label, which doesn't count.
+
+    Not every Hub model's program takes a batch of no rows.
+    """
+    if len(rows):
+        return source.batch(rows)
+    inputs, labels = source.batch(batch[:1])
+    return inputs, labels[:0]
+
+
+def _generated(batches: Callable[[], Iterator[Batch]], source: RowSource) -> tf.data.Dataset:
     _, labels = source.batch(_NO_ROW)
     signature = (input_specs(source), tf.TensorSpec([None], tf.as_dtype(labels.dtype)))
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)

@@ -135,25 +135,46 @@ class BertClassifier(keras.Model):
         """One step of `training_variables`."""
         inputs, labels = data
         variables = self.training_variables
-        noise = Noise(tf.stack([self._seed, tf.cast(self.optimizer.iterations, tf.int32)]))
+        noise = Noise(tf.stack([self._seed, self._noise_number()]))
         # The tape of `keras.Model` watches every variable that trains at some time, and so would compute gradients
         # down to the lowest of them.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            outputs = self.logits(inputs, noise)
-            loss = self.compute_loss(inputs, labels, outputs)
-            weighted = loss
-            if self.rows_per_step is not None:
-                weighted = loss * (tf.cast(tf.shape(labels)[0], tf.float32) / self.rows_per_step)
+            outputs = self._of_labelled(self.logits(inputs, noise), labels)
+            weighted = self._weighted(self.compute_loss(inputs, labels, outputs), labels)
         self.optimizer.minimize(weighted, variables, tape=tape)
         return self.compute_metrics(inputs, labels, outputs, None)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One batch of evaluation."""
         inputs, labels = data
-        outputs = self.logits(inputs)
+        outputs = self._of_labelled(self.logits(inputs), labels)
         self.compute_loss(inputs, labels, outputs)
         return self.compute_metrics(inputs, labels, outputs, None)
+
+    def _noise_number(self) -> tf.Tensor:
+        """Another one for each step and replica; on one device it is the step's number."""
+        step = tf.cast(self.optimizer.iterations, tf.int32)
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if replicas == 1:
+            return step
+        return step * replicas + tf.distribute.get_replica_context().replica_id_in_sync_group
+
+    def _of_labelled(self, outputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """Leaves out the row of a replica that has got no row of its own; see `batches`."""
+        return outputs if self.distribute_strategy.num_replicas_in_sync == 1 else outputs[: tf.shape(labels)[0]]
+
+    def _weighted(self, loss: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """What a replica's mean loss contributes to the step's, in which each row counts the same."""
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if replicas == 1 and self.rows_per_step is None:
+            return loss
+        rows = tf.cast(tf.shape(labels)[0], tf.float32)
+        counted = self.rows_per_step
+        if counted is None:
+            counted = tf.distribute.get_replica_context().all_reduce("SUM", rows)
+        # Keras has divided the mean by the number of replicas, as is right where all have as many rows.
+        return loss * (replicas * rows / counted)
 
     def _first(self, inputs: Mapping[str, tf.Tensor]) -> int:
         return self._entry if STATES in inputs else 0

@@ -4,12 +4,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
 from trainer_module.freezing.freeze_plan import FreezePlan
 from trainer_module.settings import TrainSettings
 from trainer_module.training.batches import epoch_batches, with_count
+from trainer_module.training.distribution import Distribution
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,13 @@ class Schedule:
         if self.total_steps >= self.steps_per_epoch:
             return np.arange(len(self._lengths))
         return np.concatenate(self.batches(0)[: self.total_steps])
+
+    def visited_by(self, distribution: Distribution) -> np.ndarray:
+        """Those of `visited` that this process reads: with several workers, a part that grows with the epochs."""
+        if distribution.workers == 1:
+            return self.visited
+        steps = (batch for epoch in range(self.epochs) for batch in self.batches(epoch))
+        return np.unique(np.concatenate([distribution.read_here(batch) for batch in islice(steps, self.total_steps)]))
 
     def _count_steps(self) -> int:
         settings = self._settings

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,8 +13,9 @@ from trainer_module.errors import UserError
 from trainer_module.freezing.freeze_plan import FreezePlan
 from trainer_module.freezing.rule_resolution import refuse_thawing_after_training
 from trainer_module.settings import BertSettings
-from trainer_module.training.batches import evaluation_dataset, training_dataset
+from trainer_module.training.batches import evaluation_batches, evaluation_dataset, training_dataset
 from trainer_module.training.classifier import BertClassifier
+from trainer_module.training.distribution import NOT_DISTRIBUTED, Distribution
 from trainer_module.training.frozen_prefix.prefix_cache import PrefixCache, Split
 from trainer_module.training.optimizer import make_optimizer
 from trainer_module.training.progress import LogProgress
@@ -29,17 +31,23 @@ def train(
     settings: BertSettings,
     plan: FreezePlan,
     log_dir: str,
+    distribution: Distribution = NOT_DISTRIBUTED,
 ) -> keras.callbacks.History:
     """Trains in place.
 
+    However it is distributed, each step has the same rows, each row counts the same, and losses and metrics are those
+    of all rows. Without dropout they are a single device's, but for the order of sums; with it they differ as those
+    of another seed do, because each replica has dropout of its own.
+
     Args:
-        classifier: What trains.
+        classifier: What trains; made in the scope of the distribution's strategy.
         train_rows: At least one row.
         eval_rows: Measured after each epoch.
         settings: How long and how fast.
         plan: What of the encoder trains, from which epoch on, and at which multiple of the learning rate. Early
             stopping waits for its last stage.
         log_dir: For TensorBoard.
+        distribution: Over which devices and workers. Each worker calls this with the same arguments.
 
     Raises:
         UserError: There are no rows to train on, a row's label is no class, training ends before a rule lets its
@@ -56,26 +64,31 @@ def train(
     )
     classifier.encoder.compute_in(tf.as_dtype(settings.compute_dtype))
     classifier.rows_per_step = schedule.rows_per_step
-    optimizer = make_optimizer(settings, schedule.total_steps, courses(plan, classifier, schedule.steps_per_epoch))
+    with distribution.strategy.scope():
+        optimizer = make_optimizer(settings, schedule.total_steps, courses(plan, classifier, schedule.steps_per_epoch))
     classifier.compile(optimizer, *_loss_and_metrics(settings))
     history = keras.callbacks.History()
     callbacks = [*_callbacks(settings, plan, schedule.total_steps, log_dir), history]
     stages = schedule.stages(plan)
+    eval_batches = evaluation_batches(eval_rows.lengths, settings.batch_size)
+    evaluated = np.unique(np.concatenate([distribution.read_here(batch) for batch in eval_batches]))
     splits = [
-        Split("train", train_rows, schedule.visited, schedule.epochs),
-        Split("eval", eval_rows, np.arange(len(eval_rows)), schedule.epochs),
+        Split("train", train_rows, schedule.visited_by(distribution), schedule.epochs),
+        Split("eval", eval_rows, evaluated, schedule.epochs),
     ]
     with PrefixCache(classifier, settings, plan, splits, stages) as cache:
         for stage in stages:
             begin_stage(stage, classifier, plan)
             train_source, eval_source = cache.sources(stage)
-            _make_functions(classifier, evaluation_dataset(eval_source, settings.batch_size))
+            evaluation = evaluation_dataset(eval_source, settings.batch_size, distribution)
+            _make_functions(classifier, evaluation)
             classifier.fit(
-                training_dataset(train_source, partial(schedule.epochs_of, stage)),
+                training_dataset(train_source, partial(schedule.epochs_of, stage), distribution),
                 initial_epoch=stage.first,
                 epochs=stage.end,
                 steps_per_epoch=schedule.steps_per_epoch,
-                validation_data=evaluation_dataset(eval_source, settings.batch_size),
+                validation_data=evaluation,
+                validation_steps=len(eval_batches) if distribution.replicas > 1 else None,
                 callbacks=callbacks,
                 verbose=0,
             )
@@ -103,7 +116,7 @@ def _refuse_unknown_labels(splits: Mapping[str, Rows]) -> None:
         raise UserError(problems)
 
 
-def _make_functions(classifier: BertClassifier, evaluation: tf.data.Dataset) -> None:
+def _make_functions(classifier: BertClassifier, evaluation: Any) -> None:
     """Makes the functions of a stage anew: what trains, and what the inputs are, is fixed when they are traced.
 
     Also creates the head's, the metrics' and the optimizer's variables, or TensorFlow would trace the training step
@@ -112,7 +125,8 @@ def _make_functions(classifier: BertClassifier, evaluation: tf.data.Dataset) -> 
     classifier.make_train_function(force=True)
     classifier.make_test_function(force=True)
     classifier.evaluate(evaluation, steps=1, verbose=0)
-    classifier.optimizer.build(classifier.trainable_variables)
+    with classifier.distribute_strategy.scope():
+        classifier.optimizer.build(classifier.trainable_variables)
 
 
 def _loss_and_metrics(settings: BertSettings) -> tuple[keras.losses.Loss, list[str]]:

@@ -75,13 +75,9 @@ def run_node(
             executor_spec=runner_utils.extract_executor_spec(deployment_config, node_id),
             custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment_config, node_id),
         ).launch()
-    # TFX leaves it to whoever launches the next node to notice that this one found no inputs.
-    if not info or info.execution_id is None:
+    # An executor's failure comes as an exception; that there are no inputs, TFX only notes down.
+    if not info or info.execution_id is None or not _succeeded(connection, info.execution_id):
         raise StepFailed(f"{node_id}: what it needs of this run ({run_id}) is not in ML Metadata; see the log above")
-    with metadata.Metadata(connection) as store_handle:
-        (execution,) = store_handle.store.get_executions_by_id([info.execution_id])
-    if not is_execution_successful(execution):
-        raise StepFailed(f"{node_id}: its execution {execution.id} in ML Metadata failed; see the log above")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -112,6 +108,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         return FAILED
     return 0
+
+
+def _succeeded(connection: metadata.ConnectionConfigType, execution_id: int) -> bool:
+    with metadata.Metadata(connection) as opened:
+        (execution,) = opened.store.get_executions_by_id([execution_id])
+    return bool(is_execution_successful(execution))
 
 
 def _typed(parameters: Mapping[str, str], types: Mapping[str, type]) -> dict[str, Property]:

@@ -3,12 +3,16 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.compiled.artifact_store import ArtifactStore
 from trainer_module.errors import UserError
+
+COMMAND = Path(sys.executable).with_name("permafrost")
 
 Job = Any
 """`conftest.JobBuilder`, which can't be imported by its name."""
@@ -31,6 +35,13 @@ def pushing(job: Job) -> Job:
     source = {"componentInputParameter": "push"}
     job.container("Pusher", PUSHER, parameters={"push": source}, outputs={"pushed": "tfx.PushedModel"}, after=["live"])
     return job
+
+
+def test_help(permafrost: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert permafrost("run-compiled", "--help") == 0
+    printed = capsys.readouterr().out
+    for part in ("JOB", "--param", "--root", "--json", "Exit code", "Example:"):
+        assert part in printed
 
 
 def test_a_run_that_pushes(pushing: Job, permafrost: Command) -> None:
@@ -127,6 +138,22 @@ def test_what_is_refused(job: Job, permafrost: Command, root: str, options: list
         permafrost("run-compiled", path, *(path if option == "FILE" else option for option in options))
     assert expected in str(error.value)
     assert [each.name for each in job.folder.iterdir()] == ["pipeline.json"], "nothing was made"
+
+
+def test_a_command_that_is_terminated_ends_its_step(job: Job) -> None:
+    job.container("A", f"open({str(job.folder / 'pid')!r}, 'w').write(str(os.getpid())); import time; time.sleep(20)")
+    command = [str(COMMAND), "run-compiled", str(job.write()), "--root", str(job.folder / "root")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not ((job.folder / "pid").exists() and (job.folder / "pid").read_text()) and process.poll() is None:
+            time.sleep(0.05)
+        process.terminate()
+        _, printed = process.communicate(timeout=15)
+    assert process.returncode == 130  # Typer's own for Ctrl-C
+    assert "Traceback" not in printed
+    step = Path("/proc", (job.folder / "pid").read_text())
+    assert not step.exists()
+    (record,) = ArtifactStore(job.folder / "root", "mine").runs()
+    assert (record.state, record.steps[0].state) == ("FAILED", "FAILED")
 
 
 def test_it_starts_fast(job: Job) -> None:

@@ -126,13 +126,15 @@ def test_an_argument_that_is_too_long(image: Image, log_file: Path) -> None:
 
 
 def test_what_a_step_leaves_running_is_ended(image: Image, log_file: Path) -> None:
-    code = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid)"
+    code = "import subprocess; print(subprocess.Popen(['sleep', '20']).pid)"
     run_command("Trainer", python(code), image, log_file)
     assert _is_gone(int(log_file.read_text()))
 
 
 def test_a_step_ends_with_its_caller(image: Image, log_file: Path) -> None:
-    code = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+    code = "import os, time; print(os.getpid(), flush=True); time.sleep(20)"
+    # A shell starts what runs in its background with SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupt() -> None:
         while not (log_file.exists() and log_file.read_text().strip()):
@@ -140,8 +142,11 @@ def test_a_step_ends_with_its_caller(image: Image, log_file: Path) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        run_command("Trainer", python(code), image, log_file)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_command("Trainer", python(code), image, log_file)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert _is_gone(int(log_file.read_text()))
 
 

@@ -309,7 +309,7 @@ def test_what_cannot_work_there_is_told_at_once(config_file: Path):
         "data.train=rows.csv",
         "data.eval=/data/eval.csv",
         "model.hub=/models/bert",
-        "model.preprocess=file:///models/preprocess",
+        "model.preprocess=file:///elsewhere/preprocess",
         "model.vocab=/gcs/my-bucket/vocab.txt",
         "push.directory=/modelsx",
         'vertex.image_paths=["/models"]',
@@ -322,9 +322,30 @@ def test_what_cannot_work_there_is_told_at_once(config_file: Path):
         "pipeline.name: Vertex AI takes lower-case letters, digits and dashes only; write 'my-tickets'",
         f"data.train: a container on Vertex AI can't see {folder}/rows.csv; {advice}",
         f"data.eval: a container on Vertex AI can't see /data/eval.csv; {advice}",
-        f"model.preprocess: a container on Vertex AI can't see file:///models/preprocess; {advice}",
+        f"model.preprocess: a container on Vertex AI can't see file:///elsewhere/preprocess; {advice}",
         f"push.directory: a container on Vertex AI can't see /modelsx; {advice}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("distribution", "training", "expected"),
+    [
+        ("mirrored", '{ machine_type = "n1-standard-8", workers = 3 }',
+         "train.distribution: 'mirrored' leaves 2 of the 3 machines of vertex.training without work; "
+         "write 'auto' or 'multi_worker', or set vertex.training.workers = 1"),
+        ("multi_worker", '{ machine_type = "n1-standard-8" }',
+         "train.distribution: 'multi_worker' needs several machines; set vertex.training.workers, or write 'auto'"),
+    ],
+)  # fmt: skip
+def test_workers_and_how_they_train_must_agree(config_file: Path, distribution: str, training: str, expected: str):
+    with pytest.raises(UserError) as caught:
+        changed(
+            config_file,
+            f"train.distribution={distribution}",
+            "vertex.resources={}",
+            f"vertex.training={training}",
+        )
+    assert str(caught.value) == expected
 
 
 def test_a_job_for_this_machine_may_use_its_files(config_file: Path):

@@ -1,4 +1,4 @@
-"""bfloat16 is what products are computed in and what passes between the parts; the weights never are."""
+"""bfloat16 or float16 is what products are computed in and what passes between the parts; the weights never are."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from trainer_module.encoder.math import ACTIVATIONS
 from trainer_module.encoder.noise import Noise
 from trainer_module.encoder.probe import probe_batch
 from trainer_module.features import MASK
@@ -23,7 +24,7 @@ def encoder(tiny_encoder: Callable[..., Any]) -> Any:
     return tiny_encoder().encoder
 
 
-@pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16])
+@pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16, tf.float16])
 def test_every_part_puts_out_the_dtype_and_the_whole_float32(encoder: Any, batch: Any, dtype: tf.DType) -> None:
     encoder.compute_in(dtype)
     parts = encoder.run_parts(batch, 0, 4, Noise(tf.constant([0, 0])), first_only=True)
@@ -89,3 +90,17 @@ def test_padding_does_not_leak_into_tokens(encoder: Any, batch: Any) -> None:
     inside = batch[MASK].numpy().astype(bool)
     ours, theirs = (encoder(each)["sequence_output"].numpy()[inside] for each in (batch, changed))
     np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_an_activation_of_float16_has_a_gradient_wherever_float16_has_numbers(name: str) -> None:
+    x = tf.constant([-65504, -300, -123, -11, -10, -1, 0, 1, 10, 11, 123, 300, 65504], tf.float16)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = ACTIVATIONS[name](x)
+    wide = tf.cast(x, tf.float32)
+    with tf.GradientTape() as wide_tape:
+        wide_tape.watch(wide)
+        expected = ACTIVATIONS[name](wide)
+    np.testing.assert_allclose(y, expected, rtol=2e-3, atol=1e-3)
+    np.testing.assert_allclose(tape.gradient(y, x), wide_tape.gradient(expected, wide), rtol=2e-3, atol=2e-3)

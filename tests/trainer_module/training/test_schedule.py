@@ -1,6 +1,7 @@
 """How many steps there are, which rows each has, and where stages begin; known before training starts."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from trainer_module.settings import TrainSettings
 from trainer_module.training.batches import epoch_batches
+from trainer_module.training.distribution import NOT_DISTRIBUTED, Distribution
 from trainer_module.training.schedule import Schedule, Stage
 
 LENGTHS = st.lists(st.integers(2, 128), min_size=1, max_size=200).map(np.array)
@@ -51,6 +53,21 @@ def test_steps_end_within_the_last_epoch(lengths: np.ndarray, budget: int | None
     last = sum(map(len, ours.batches(ours.epochs - 1)[steps - ours.epochs * ours.steps_per_epoch :] or []))
     used = seen[: len(seen) - (last if steps < ours.epochs * ours.steps_per_epoch else 0)]
     assert sorted(ours.visited.tolist()) == sorted(set(used))
+
+
+@given(lengths=LENGTHS, budget=BUDGETS, steps=st.none() | st.integers(1, 60), seed=st.integers(0, 1000))
+def test_a_worker_visits_what_it_reads_in_some_step(
+    lengths: np.ndarray, budget: int | None, steps: int | None, seed: int
+) -> None:
+    ours = schedule(lengths, tokens_per_batch=budget, batch_size=7, steps=steps, epochs=2, seed=seed)
+    strategy: Any = SimpleNamespace(num_replicas_in_sync=6)
+    workers = [Distribution(strategy, worker, workers=3) for worker in range(3)]
+    batches = [batch for epoch in range(ours.epochs) for batch in ours.batches(epoch)][: ours.total_steps]
+    for worker in workers:
+        expected = {row for batch in batches for row in worker.read_here(batch).tolist()}
+        assert ours.visited_by(worker).tolist() == sorted(expected)
+    together = {row for worker in workers for row in ours.visited_by(worker).tolist()}
+    assert together == set(ours.visited.tolist()) == set(ours.visited_by(NOT_DISTRIBUTED).tolist())
 
 
 @given(lengths=LENGTHS, budget=st.integers(1, 600), epochs=st.integers(1, 6), seed=st.integers(0, 1000))

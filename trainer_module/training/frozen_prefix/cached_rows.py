@@ -11,8 +11,12 @@ from trainer_module.training.frozen_prefix.prefix import Kept
 from trainer_module.training.row_source import RowSource
 from trainer_module.training.rows import Batch
 
-STORED_DTYPES: Mapping[tf.DType, np.dtype] = {tf.float32: np.dtype(np.float32), tf.bfloat16: np.dtype(np.uint16)}
-"""As what each dtype is stored: NumPy itself has no bfloat16."""
+STORED_DTYPES: Mapping[tf.DType, np.dtype] = {
+    tf.float32: np.dtype(np.float32),
+    tf.bfloat16: np.dtype(np.uint16),
+    tf.float16: np.dtype(np.uint16),
+}
+"""As what each dtype is stored. NumPy itself has no bfloat16: both dtypes of 16 bits are stored as bit patterns."""
 
 
 class CachedRows:

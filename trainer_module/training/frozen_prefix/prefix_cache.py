@@ -58,6 +58,9 @@ class PrefixCache:
     The prefix of the last stage trains in no stage, so its output is computed once and serves all stages. A stage in
     which more is frozen has a longer prefix; its output is computed from the stored one when the stage begins.
 
+    Each of several workers computes and keeps the rows that it reads itself (`Split.visited`), on its first device.
+    They share nothing but `prefix_cache_dir`, where it is a folder of all of them; then later runs find all rows.
+
     Args:
         classifier: Its encoder is that of `plan`.
         settings: What is cached, and where.
@@ -239,7 +242,7 @@ class PrefixCache:
         if prefix is None:
             return 0
         vectors = int(split.rows.lengths[split.visited].sum()) if prefix.kept is Kept.STATES else len(split.visited)
-        width = 2 if self._settings.compute_dtype == "bfloat16" and prefix.kept is not Kept.POOLED else 4
+        width = 4 if self._settings.compute_dtype == "float32" or prefix.kept is Kept.POOLED else 2
         return vectors * self._plan.model.hidden * width
 
 

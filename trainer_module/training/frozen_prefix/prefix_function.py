@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from trainer_module.training.batches import input_specs
 from trainer_module.training.classifier import BertClassifier
+from trainer_module.training.frozen_prefix.cached_rows import STORED_DTYPES
 from trainer_module.training.frozen_prefix.prefix import Kept, Prefix
 from trainer_module.training.row_source import RowSource
 
@@ -25,7 +26,7 @@ class PrefixFunction:
 
     Attributes:
         width: Numbers per vector that come out.
-        dtype: Of them: float32 or bfloat16.
+        dtype: Of them: float32, bfloat16 or float16.
     """
 
     def __init__(self, classifier: BertClassifier, prefix: Prefix, source: RowSource) -> None:
@@ -50,7 +51,7 @@ class PrefixFunction:
             inputs, _ = source.batch(batch)
             values = self._run({name: tf.constant(each) for name, each in inputs.items()}).numpy()
             values = values[np.arange(values.shape[1]) < lengths[:, None]]
-            put(batch, lengths, values.view(np.uint16) if self.dtype == tf.bfloat16 else values)
+            put(batch, lengths, values.view(STORED_DTYPES[self.dtype]))
 
     def vectors(self, lengths: np.ndarray) -> np.ndarray:
         """How many vectors come out for rows of these lengths."""

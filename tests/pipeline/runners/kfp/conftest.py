@@ -1,14 +1,14 @@
 """A small config for Kubeflow Pipelines, its compiled package, and a stand-in for the cluster's ML Metadata."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 from ml_metadata.metadata_store.pywrap.metadata_store_extension import metadata_store as library
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from ml_metadata.proto import metadata_store_service_pb2 as service
@@ -81,6 +81,14 @@ class Package:
     def container(self, task: str) -> dict[str, Any]:
         container: dict[str, Any] = self.spec["deploymentSpec"]["executors"][f"exec-{task}"]["container"]
         return container
+
+    def arguments(self, task: str, values: Mapping[str, str]) -> list[str]:
+        """A step's arguments, with these values in the place of the parameters' defaults."""
+        definitions = self.spec["root"]["inputDefinitions"]["parameters"]
+        # JSON's numbers are doubles; KFP writes a whole one without the point.
+        defaults = {name: str(each["defaultValue"]).removesuffix(".0") for name, each in definitions.items()}
+        filled = {f"{{{{$.inputs.parameters['{name}']}}}}": value for name, value in (defaults | dict(values)).items()}
+        return [filled.get(arg, arg) for arg in self.container(task)["args"]]
 
     def argument(self, task: str, option: str) -> str:
         args = self.container(task)["args"]

@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import subprocess
@@ -10,8 +11,11 @@ import pytest
 from google.protobuf import json_format
 from kfp import components
 from kfp.pipeline_spec import pipeline_spec_pb2 as pb
+from rich.console import Console
 
+from pipeline.cli.compile import print_spec
 from pipeline.config import PipelineConfig
+from pipeline.config_file import load_config
 from pipeline.runners.kfp.node_ir import node_ids, unpack
 from pipeline.runners.kfp.package import compile_package
 from trainer_module.errors import UserError
@@ -154,19 +158,19 @@ def test_in_cloud_storage_nothing_is_mounted_and_vertex_settings_fill_in(
     make_kfp_config: Callable[..., PipelineConfig], tmp_path: Path
 ) -> None:
     config = make_kfp_config(
-        "data.train=gs://b/{SPAN}/*.csv",
-        "data.eval=gs://b/{SPAN}/eval/*.csv",
+        "data.train=gs://my-bucket/{SPAN}/*.csv",
+        "data.eval=gs://my-bucket/{SPAN}/eval/*.csv",
         "data.span=7",
-        "model.hub=gs://b/hub",
-        "push.directory=gs://b/serving",
-        'kfp={pipeline_root="gs://b/kfp", resources={Transform={cpu=2}}}',
-        'vertex={project="my-project", region="europe-west4", staging_root="gs://b/vertex", image="of-vertex:1",'
+        "model.hub=gs://my-bucket/hub",
+        "push.directory=gs://my-bucket/serving",
+        'kfp={pipeline_root="gs://my-bucket/kfp", resources={Transform={cpu=2}}}',
+        'vertex={project="my-project", region="europe-west4", staging_root="gs://my-bucket/vertex", image="of:1",'
         " resources={Transform={cpu=8}, Evaluator={memory=16}}}",
     )
     path = tmp_path / "new" / "pipeline.yaml"
     spec = compile_package(config, path)
     containers = {name: each["container"] for name, each in spec["deploymentSpec"]["executors"].items()}
-    assert {container["image"] for container in containers.values()} == {"of-vertex:1"}
+    assert {container["image"] for container in containers.values()} == {"of:1"}
     assert containers["exec-transform"]["resources"]["cpuLimit"] == 2.0
     assert containers["exec-evaluator"]["resources"]["memoryLimit"] == 16.0
     span = spec["root"]["inputDefinitions"]["parameters"]["span"]
@@ -241,3 +245,17 @@ def test_wrong_settings(make_kfp_config: Callable[..., PipelineConfig], override
         make_kfp_config(override)
     (problem,) = raised.value.problems
     assert message in problem
+
+
+def test_the_config_to_copy_compiles_and_the_command_says_what_came_of_it(tmp_path: Path) -> None:
+    spec = compile_package(load_config(REPOSITORY / "configs" / "kfp.toml"), tmp_path / "pipeline.yaml")
+    console = Console(file=io.StringIO(), width=120)
+    print_spec(console, spec)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines() if line.startswith("│")]
+    assert ["trainer", "8 CPUs, 30 GB, 1 nvidia.com/gpu"] in rows
+    assert ["train_steps", "0"] in rows
+    assert ["live-model", "what the service gives"] in rows
+    assert ["pipeline_root", "/mnt/permafrost/artifacts"] in rows
+    assert text.splitlines()[-1] == "image: my-registry/permafrost:0.1.0"

@@ -27,14 +27,8 @@ def step(package: Package, tmp_path: Path, store_file: Path) -> Step:
     """Runs one step of the package as its command says, with other values for some of the parameters."""
 
     def run(task: str, run_id: str = "run-1", **changed: str) -> int:
-        definitions = package.spec["root"]["inputDefinitions"]["parameters"]
-        values = {name: str(each["defaultValue"]).removesuffix(".0") for name, each in definitions.items()}
-        values |= {"run_id": run_id, "pipeline_root": str(tmp_path / "artifacts"), "metadata": f"sqlite:{store_file}"}
-        values |= changed
-        args = list(package.container(task)["args"])
-        for name, value in values.items():
-            args = [value if arg == f"{{{{$.inputs.parameters['{name}']}}}}" else arg for arg in args]
-        return main(args)
+        values = {"run_id": run_id, "pipeline_root": str(tmp_path / "artifacts"), "metadata": f"sqlite:{store_file}"}
+        return main(package.arguments(task, values | changed))
 
     return run
 

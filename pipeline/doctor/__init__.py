@@ -1,0 +1,1 @@
+"""What `permafrost doctor` looks at: the installation, the machine, and what one pipeline needs."""
