@@ -75,7 +75,7 @@ def read_compiled(path: Path, target: Target) -> CompiledPipeline:
 
 def _documents(path: Path) -> list[dict[str, Any]]:
     """The documents of a JSON or YAML file; all are tables, and there is one at least."""
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     try:
         text = path.read_text(encoding="utf-8")

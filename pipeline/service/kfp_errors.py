@@ -18,7 +18,7 @@ def kfp_errors(host: str, namespace: str | None) -> Iterator[None]:
         UserError: The token, the namespace or the request are wrong.
         ServiceFailed: The server can't be reached, or failed.
     """
-    from kfp_server_api import ApiException  # type: ignore[import-untyped]
+    from kfp_server_api import ApiException
     from urllib3.exceptions import HTTPError  # type: ignore[import-untyped]
 
     try:

@@ -63,7 +63,7 @@ class KfpService:
 
     def run_request(self, order: RunOrder) -> dict[str, Any]:
         """See `PipelineService`. The server's id of the experiment isn't known, so its name stands beside."""
-        import kfp_server_api as api  # type: ignore[import-untyped]
+        import kfp_server_api as api
 
         body = api.V2beta1Run(
             display_name=order.name,

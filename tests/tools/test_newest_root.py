@@ -100,7 +100,7 @@ def checkout(tmp_path: Path) -> Checkout:
     commands.mkdir()
     for name in COPIED:
         path = REPOSITORY / name
-        (shutil.copytree if path.is_dir() else shutil.copy2)(path, root / name)  # type: ignore[operator]
+        (shutil.copytree if path.is_dir() else shutil.copy2)(path, root / name)
     subprocess.run(["git", "init", "--quiet", root], check=True)
     env = {
         "PATH": f"{commands}:/usr/bin:/bin",

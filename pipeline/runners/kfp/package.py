@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 from kfp import compiler, dsl
 from kfp.dsl.base_component import BaseComponent
 from tfx.dsl.compiler.compiler import Compiler

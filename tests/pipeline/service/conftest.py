@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from pipeline.cli.app import main
 from pipeline.cli.terminal import Terminal
@@ -163,7 +163,7 @@ class FakeGoogle:
         return found
 
     def handlers(self) -> list[Any]:
-        import grpc  # type: ignore[import-untyped]
+        import grpc
         from google.cloud import aiplatform_v1 as v1
         from google.cloud import resourcemanager_v3
         from google.longrunning import operations_pb2

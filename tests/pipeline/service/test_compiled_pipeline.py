@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from pipeline.service.compiled_pipeline import Target, read_compiled
 from trainer_module.errors import UserError

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 Permafrost = Callable[..., tuple[int, str, str]]
 Call = Callable[..., tuple[int, str, str]]

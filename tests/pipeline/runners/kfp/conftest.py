@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 from ml_metadata.metadata_store.pywrap.metadata_store_extension import metadata_store as library
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from ml_metadata.proto import metadata_store_service_pb2 as service
