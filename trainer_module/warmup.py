@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_log_pb2  # type: ignore[import-untyped]
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 WARMUP_FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")
 """Where TensorFlow Serving looks for them; Pusher copies it with the rest of the model."""

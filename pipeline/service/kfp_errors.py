@@ -19,7 +19,7 @@ def kfp_errors(host: str, namespace: str | None) -> Iterator[None]:
         ServiceFailed: The server can't be reached, or failed.
     """
     from kfp_server_api import ApiException
-    from urllib3.exceptions import HTTPError  # type: ignore[import-untyped]
+    from urllib3.exceptions import HTTPError
 
     try:
         yield

@@ -35,8 +35,8 @@ def evaluate(tmp_path_factory: pytest.TempPathFactory) -> Evaluate:
     """Writes an `evaluation` artifact and gives its folder: `evaluate(config, labels, predictions, live=…, city=…)`."""
     # Here, because most tests of this folder can do without them.
     import apache_beam as beam
-    import pandas as pd  # type: ignore[import-untyped]
-    import pyarrow as pa  # type: ignore[import-untyped]
+    import pandas as pd
+    import pyarrow as pa
     import tensorflow_model_analysis as tfma
     from tensorflow_model_analysis.api import model_eval_lib
     from tensorflow_model_analysis.evaluators import metrics_plots_and_validations_evaluator

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import prediction_log_pb2  # type: ignore[import-untyped]
+from tensorflow_serving.apis import prediction_log_pb2
 
 from trainer_module.audit.freeze_audit import audit
 from trainer_module.audit.plan_in_model import read_plan
