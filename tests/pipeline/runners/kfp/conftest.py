@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 import pytest
 import yaml  # type: ignore[import-untyped]
 from ml_metadata.metadata_store.pywrap.metadata_store_extension import metadata_store as library
