@@ -66,8 +66,8 @@ def read_thresholds(text: str, task: str) -> dict[str, Threshold]:
     except ValidationError as error:
         problems = [*error.errors(include_url=False), *problems]
     if problems:
-        error = ValidationError.from_exception_data("evaluate", problems)
-        raise UserError(describe_validation_error(error, _Section, prefix="evaluate"))
+        together = ValidationError.from_exception_data("evaluate", problems)
+        raise UserError(describe_validation_error(together, _Section, prefix="evaluate"))
     return section.thresholds or default_thresholds(task)
 
 

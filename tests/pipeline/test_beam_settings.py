@@ -13,7 +13,7 @@ from trainer_module.errors import UserError
 from trainer_module.validation import describe_validation_error
 
 IN_PROCESS = "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner"
-VERTEX = {
+VERTEX: dict[str, Any] = {
     "project": "my-project",
     "region": "europe-west4",
     "staging_root": "gs://my-bucket/permafrost",
