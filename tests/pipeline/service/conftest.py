@@ -429,7 +429,7 @@ def fake_kfp(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKfp]:
             """Says nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     fake.url = f"http://127.0.0.1:{server.server_address[1]}"
     # What a person chose on this machine is none of the tests' business.

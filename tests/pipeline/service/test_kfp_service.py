@@ -246,3 +246,15 @@ def test_a_mistake_is_found_before_anything_is_sent(
 ) -> None:
     assert error(submit(*arguments)) == message
     assert fake_kfp.calls == []
+
+
+@pytest.mark.slow
+def test_without_a_job_the_config_is_compiled(permafrost: Permafrost, kfp_config: Path, fake_kfp: Any) -> None:
+    image = 'image = "permafrost:1"\npipeline_root = "gs://my-bucket/permafrost"\n'
+    kfp_config.write_text(f'{kfp_config.read_text()}{image}\n[push]\ndirectory = "gs://my-bucket/serving"\n')
+    assert permafrost("submit", "--config", kfp_config, "--param", "train_steps=3")[::2] == (0, "")
+    run = fake_kfp.content("POST", "/runs")
+    assert run["runtime_config"] == {"parameters": {"train_steps": 3}}
+    spec = run["pipeline_spec"].get("pipeline_spec", run["pipeline_spec"])
+    assert spec["pipelineInfo"]["name"] == "tickets"
+    assert len(spec["root"]["dag"]["tasks"]) > 8
