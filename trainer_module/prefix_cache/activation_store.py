@@ -6,7 +6,7 @@ import numpy as np
 
 
 class ActivationStore(Protocol):
-    """Activations of one split's rows, by the row's position; float32, or uint16 for the bits of bfloat16."""
+    """Activations of one split's rows, by the row's position; float32, or uint16 for the bits of 16-bit floats."""
 
     def has(self, positions: np.ndarray) -> np.ndarray:
         """Which of the rows at `positions` `[rows]` are stored, `[rows]` bool."""

@@ -13,7 +13,7 @@ class DiskStore:
         keys: Of all rows of the split, `[rows, 16]` uint8; see `digests.row_keys`.
         positions: The rows that will be stored.
         width: Numbers per vector.
-        dtype: float32, or uint16 for bfloat16.
+        dtype: float32, or uint16 for the bits of bfloat16 or float16.
     """
 
     def __init__(self, directory: str, keys: np.ndarray, positions: np.ndarray, width: int, dtype: np.dtype) -> None:

@@ -34,7 +34,7 @@ class PrefixDescription(BaseModel):
     kind: Literal["permafrost prefix cache"] = "permafrost prefix cache"
     hub: str
     parts: list[str]
-    dtype: Literal["float32", "bfloat16"]
+    dtype: Literal["float32", "bfloat16", "float16"]
     max_tokens: int
     created: datetime = Field(default_factory=lambda: datetime.now(timezone.utc))
 

@@ -69,7 +69,7 @@ class SegmentStore:
     Args:
         directory: Of one prefix, on a local file system; created if absent.
         width: Numbers per token.
-        dtype: Of the values: float32, or uint16 for bfloat16 as its bit pattern.
+        dtype: Of the values: float32, or uint16 for bfloat16 or float16 as bit patterns.
         segment_bytes: Rows are buffered in memory up to this size, which becomes the size of a segment.
 
     Raises:
@@ -79,7 +79,7 @@ class SegmentStore:
     def __init__(self, directory: str, width: int, dtype: np.dtype, segment_bytes: int = SEGMENT_BYTES) -> None:
         refuse_remote(directory)
         if np.dtype(dtype) not in VALUE_DTYPES:
-            raise ValueError(f"values are float32 or uint16 (bfloat16's bit pattern), not {dtype}")
+            raise ValueError(f"values are float32 or uint16 (the bit pattern of bfloat16 or float16), not {dtype}")
         self._directory = directory
         self._width = width
         self._dtype = np.dtype(dtype)

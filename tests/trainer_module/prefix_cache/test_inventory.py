@@ -108,7 +108,7 @@ def test_a_description_must_be_complete(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="max_tokens"):
         describe(str(tmp_path), {"hub": "models/bert", "parts": [], "dtype": "float32"})
     with pytest.raises(ValidationError, match="dtype"):
-        describe(str(tmp_path), DESCRIPTION | {"dtype": "float16"})
+        describe(str(tmp_path), DESCRIPTION | {"dtype": "float64"})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -45,7 +45,12 @@ class Trainings:
                 task = {"type": "worker", "index": index}
                 environment["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
             log = (self.folder / f"log{index}").open("w")
-            command = [sys.executable, str(Path(__file__).with_name("trainings.py")), request_file, results[-1]]
+            command = [
+                sys.executable,
+                str(Path(__file__).with_name("trainings.py")),
+                str(request_file),
+                str(results[-1]),
+            ]
             processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
         try:
             codes = [process.wait(timeout=400) for process in processes]

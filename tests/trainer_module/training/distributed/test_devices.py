@@ -46,8 +46,8 @@ def test_every_steps_loss_and_metrics_are_those_of_one_device(
 def test_losses_in_float16_stay_near(seen: dict[tuple[str, str], Any]) -> None:
     """Which sums are rounded depends on which rows are together."""
     single, double = seen["float16", "none"], seen["float16", "mirrored"]
-    losses = [[step["loss"] for step in result["steps"]] for result in (single, double)]
-    np.testing.assert_allclose(*losses, rtol=5e-3)
+    one, two = ([step["loss"] for step in result["steps"]] for result in (single, double))
+    np.testing.assert_allclose(one, two, rtol=5e-3)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -83,7 +83,9 @@ def test_auto_takes_all_gpus_and_the_whole_run_is_one_devices(
     check_same(results[1], results[0])
     moved = []
     for folder in outputs.values():
-        record = audit(f"{folder}/model", read_plan(f"{folder}/model"), tiny_model)
+        plan = read_plan(f"{folder}/model")
+        assert plan is not None
+        record = audit(f"{folder}/model", plan, tiny_model)
         assert record.problems == ()
         moved.append({each.name for each in record.variables if each.moved and not each.name.endswith("key/bias")})
     assert moved[0] == moved[1] and len(moved[0]) == 15 + 2

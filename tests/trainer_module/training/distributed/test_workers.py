@@ -60,20 +60,22 @@ def test_only_the_chief_leaves_a_model_and_logs(seen: dict[str, Any], trainings:
             value.tag for event in tf.compat.v1.train.summary_iterator(str(events)) for value in event.summary.value
         }
         assert "epoch_loss" in tags
-    for index in range(2):
-        assert [path.name for path in (trainings.folder / f"tmp{index}").iterdir()] == []
+    left = {path.name for index in range(2) for path in (trainings.folder / f"tmp{index}").iterdir()}
+    assert left <= {"__pycache__"}  # of code that TensorFlow wrote
 
 
 def test_the_chiefs_model_passes_the_audit(seen: dict[str, Any], trainings: Any, tiny_model: HubModel) -> None:
     folder: Path = trainings.folder / "two"
     model = str(folder / "model")
     trained = TrainingRecord.from_json((folder / "run" / RECORD_FILE).read_text())
-    record = audit(model, read_plan(model), tiny_model, trained)
+    plan = read_plan(model)
+    assert plan is not None
+    record = audit(model, plan, tiny_model, trained)
     assert record.problems == ()
-    answers = [
+    one, two = (
         tf.saved_model.load(str(trainings.folder / name / "model")).signatures["predict_text"](
             sentence=tf.constant(["the film is good", "very awful"])
         )["probabilities"]
         for name in ("one", "two")
-    ]
-    np.testing.assert_allclose(*answers, atol=1e-4)
+    )
+    np.testing.assert_allclose(one, two, atol=1e-4)

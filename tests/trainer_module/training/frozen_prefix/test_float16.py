@@ -16,15 +16,17 @@ HALF = ({"freeze": "embeddings"}, {"freeze": "encoder[:2]"})
 
 @pytest.mark.parametrize("rules", [(), HALF, ({"freeze": "all"},)], ids=["nothing", "half", "all"])
 def test_the_losses_stay_near_and_are_the_same_with_and_without_the_cache(
-    rules: Any, run: Callable[..., Any], tiny_model: HubModel
+    rules: Any, run: Callable[..., Any], tiny_model: HubModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = run(rules, prefix_cache="off")
-    seen, cached = (run(rules, prefix_cache=form, compute_dtype="float16") for form in ("off", "memory"))
-    np.testing.assert_allclose(seen.losses, plain.losses, rtol=0.01)
+    """Without dropout, as which numbers drop out depends on their dtype; and with a scale that never overflows."""
+    monkeypatch.setattr("trainer_module.training.loss_scale.LossScale.__init__.__defaults__", (2.0**8, 2000))
+    plain = run(rules, prefix_cache="off", dropout=0.0)
+    seen, cached = (run(rules, prefix_cache=form, compute_dtype="float16", dropout=0.0) for form in ("off", "memory"))
+    np.testing.assert_allclose(seen.losses, plain.losses, rtol=0.005)
     assert seen.losses != plain.losses
     np.testing.assert_allclose(cached.losses, seen.losses, rtol=2e-3)
     optimizer = seen.classifier.optimizer
-    assert optimizer.loss_scale.value.numpy() >= 2**10
+    assert optimizer.loss_scale.value.numpy() == 2**8
     for variable in [*seen.classifier.variables, *optimizer.variables]:
         assert variable.dtype in (tf.float32, tf.int64), variable.name
     frozen = [name for name in seen.plan.frozen_names]
