@@ -31,8 +31,8 @@ bind() {
 }
 
 mount -t proc proc "$root/proc"
-mount -t sysfs -o ro sysfs "$root/sys"
 mount --rbind /dev "$root/dev"
+bind /sys /sys ro
 bind /etc/resolv.conf /etc/resolv.conf ro
 bind /etc/hosts /etc/hosts ro
 while [ "$1" != -- ]; do

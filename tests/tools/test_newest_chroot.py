@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-ENTER = [str(REPOSITORY / "tools" / "newest_chroot.sh"), "/", "65534:65534"]
+ENTER = [str(REPOSITORY / "tools" / "newest_chroot.sh"), "/"]
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], check=False).returncode != 0,
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def enter(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([*ENTER, *arguments], capture_output=True, text=True, timeout=60, check=False)
+def enter(*arguments: str, user: str = "65534:65534") -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([*ENTER, user, *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_the_command_is_the_users_and_sees_no_other_process():
@@ -30,15 +30,14 @@ def test_the_command_is_the_users_and_sees_no_other_process():
 
 
 def test_files_and_folders_are_seen_where_they_are_wanted_and_nowhere_else(tmp_path):
-    tmp_path.chmod(0o755)
     source, target = tmp_path / "source", tmp_path / "target"
     source.mkdir()
     (source / "file").write_text("content")
-    result = enter(f"{source}:{target}:ro", "--", "cat", f"{target}/file")
+    result = enter(f"{source}:{target}:ro", "--", "cat", f"{target}/file", user="0:0")
     assert (result.returncode, result.stdout) == (0, "content"), result.stderr
     assert list(target.iterdir()) == []
     assert str(target) not in Path("/proc/mounts").read_text()
-    read_only = enter(f"{source}:{target}:ro", "--", "touch", f"{target}/another")
+    read_only = enter(f"{source}:{target}:ro", "--", "touch", f"{target}/another", user="0:0")
     assert "Read-only file system" in read_only.stderr
 
 
@@ -49,7 +48,18 @@ def test_the_commands_exit_code_is_its_own():
 def test_all_that_it_started_ends_when_the_caller_is_killed(tmp_path):
     mark = f"98765{os.getpid()}"
     caller = subprocess.Popen(
-        ["bash", "-c", '"$@" & echo started; wait', "caller", *ENTER, "--", "sh", "-c", f"sleep {mark} & sleep {mark}"],
+        [
+            "bash",
+            "-c",
+            '"$@" & echo started; wait',
+            "caller",
+            *ENTER,
+            "65534:65534",
+            "--",
+            "sh",
+            "-c",
+            f"sleep {mark} & sleep {mark}",
+        ],
         stdout=subprocess.PIPE,
         text=True,
     )
