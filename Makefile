@@ -11,6 +11,9 @@ ARGS ?=#                           more arguments for `permafrost run` or pytest
 # TensorFlow and TFX are some ten thousand modules: compiling them for every process costs half a minute each.
 unexport PYTHONDONTWRITEBYTECODE
 
+# A test keeps one processor busy, most of the time. Each process needs some 6 GiB. Whole files, for what their tests share.
+IN_PARALLEL := -n 2 --dist loadfile
+
 BIN := .venv/bin
 SETUP := .venv/.permafrost-setup
 BENCH_SETUP := .tools/bench/.permafrost-setup
@@ -28,15 +31,15 @@ run: $(SETUP) $(QUICKSTART_MODEL)/saved_model.pb ## Run the quickstart pipeline 
 	@$(BIN)/permafrost run --config $(CONFIG) $(ARGS)
 
 test: $(SETUP) ## Run all tests (ARGS=… for pytest)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(IN_PARALLEL) $(ARGS)
 
 test-fast: $(SETUP) ## Run the tests that don't run a whole pipeline
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow" $(IN_PARALLEL) $(ARGS)
 
 test-newest: $(SETUP) ## Run whole pipelines and the quick tests with the newest TFX, in a Debian 13 folder (as root)
 ifeq ($(ARGS),)
-	@tools/newest_run.sh python -m pytest tests/end_to_end
-	@tools/newest_run.sh python -m pytest -m "not slow" $(NEWEST_QUICK)
+	@tools/newest_run.sh python -m pytest $(IN_PARALLEL) tests/end_to_end
+	@tools/newest_run.sh python -m pytest -m "not slow" $(IN_PARALLEL) $(NEWEST_QUICK)
 else
 	@tools/newest_run.sh python -m pytest $(ARGS)
 endif
