@@ -18,6 +18,7 @@ BIN := .venv/bin
 SETUP := .venv/.permafrost-setup
 BENCH_SETUP := .tools/bench/.permafrost-setup
 QUICKSTART_MODEL := .cache/hub/minilm-l6
+NEWEST_WHOLE := tests/end_to_end tests/pipeline/runners/kfp/test_whole_run.py
 NEWEST_QUICK := tests/components tests/kubeflow tests/pipeline tests/trainer_module
 
 .PHONY: help setup run test test-fast test-newest freeze-study bench lint format clean FORCE
@@ -38,7 +39,7 @@ test-fast: $(SETUP) ## Run the tests that don't run a whole pipeline
 
 test-newest: $(SETUP) ## Run whole pipelines and the quick tests with the newest TFX, in a Debian 13 folder (as root)
 ifeq ($(ARGS),)
-	@tools/newest_run.sh python -m pytest $(IN_PARALLEL) tests/end_to_end
+	@tools/newest_run.sh python -m pytest $(IN_PARALLEL) $(NEWEST_WHOLE)
 	@tools/newest_run.sh python -m pytest -m "not slow" $(IN_PARALLEL) $(NEWEST_QUICK)
 else
 	@tools/newest_run.sh python -m pytest $(ARGS)
