@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 import typer
 from typer.exceptions import TyperException
 
+from pipeline.cli.cache_verbs import cache
+from pipeline.cli.options import AsJson, CompiledJob, ConfigFile, DryRun, Overrides, Parameters, Target
+from pipeline.cli.schedule_verbs import schedule
 from pipeline.cli.terminal import Terminal
 from pipeline.service.service_errors import RunFailed, ServiceFailed
 from trainer_module.errors import UserError
@@ -22,38 +25,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-cache = typer.Typer(
-    help="The prefix cache that train.prefix_cache_dir names: list it, and remove what wasn't used for long.",
-    no_args_is_help=True,
-)
 app.add_typer(cache, name="cache")
-
-schedule = typer.Typer(no_args_is_help=True)
 app.add_typer(schedule, name="schedule")
 
 REFUSED = 3
 USER_ERROR = 2
 FAILED = 1
-
-ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="A pipeline's TOML file; see configs/.")]
-Overrides = Annotated[
-    list[str],
-    typer.Option("--set", help="SECTION.KEY=VALUE in place of what the file says; the value is TOML. Repeatable."),
-]
-CacheFolder = Annotated[str, typer.Argument(metavar="DIR", help="The folder that train.prefix_cache_dir names.")]
-Target = Annotated[
-    Literal["vertex", "kfp"] | None,
-    typer.Option(help="Vertex AI or Kubeflow Pipelines; default: the one that the config has a section for."),
-]
-CompiledJob = Annotated[
-    Path | None, typer.Option("--job", help="A file that `permafrost compile` wrote, instead of compiling the config.")
-]
-Parameters = Annotated[
-    list[str], typer.Option("--param", help="NAME=VALUE for a runtime parameter of the pipeline. Repeatable.")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the request as JSON, and send nothing.")]
-ScheduleName = Annotated[str, typer.Argument(metavar="SCHEDULE", help="A schedule's name or id, as `list` shows it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -204,91 +181,6 @@ def submit(
     submit_command(config, overrides, target, job, parameters, name, wait=wait, dry_run=dry_run)
 
 
-@schedule.callback(invoke_without_command=True)
-def schedule_create(
-    context: typer.Context,
-    config: Annotated[Path | None, typer.Option("--config", "-c", help="A pipeline's TOML file.")] = None,
-    cron: Annotated[
-        str | None, typer.Option(help="MINUTE HOUR DAY MONTH WEEKDAY; on Vertex AI TZ=Europe/Berlin may stand before.")
-    ] = None,
-    overrides: Overrides = [],  # noqa: B006 - typer copies it
-    target: Target = None,
-    job: CompiledJob = None,
-    parameters: Parameters = [],  # noqa: B006
-    name: Annotated[str | None, typer.Option(help="Of the schedule; default: the pipeline's name.")] = None,
-    start: Annotated[str | None, typer.Option(help="No run before, such as 2026-01-31T03:00+01:00.")] = None,
-    end: Annotated[str | None, typer.Option(help="No run after.")] = None,
-    dry_run: DryRun = False,
-) -> None:
-    """Run the pipeline by the clock on Vertex AI or Kubeflow Pipelines, one run at a time.
-
-    Example: permafrost schedule --config configs/vertex.toml --cron "0 3 * * *"
-    """
-    from pipeline.cli.schedule import create_command
-
-    if (verb := context.invoked_subcommand) is not None:
-        if any((config, cron, overrides, target, job, parameters, name, start, end, dry_run)):
-            raise UserError(f"schedule: write the options behind {verb}: permafrost schedule {verb} …")
-        return
-    if config is None or cron is None:
-        raise UserError("schedule: give --config FILE and --cron '0 3 * * *'; or say list, pause, resume or delete")
-    create_command(config, overrides, target, job, cron, parameters, name, start, end, dry_run=dry_run)
-
-
-@schedule.command("list")
-def schedule_list(
-    config: ConfigFile,
-    overrides: Overrides = [],  # noqa: B006 - typer copies it
-    target: Target = None,
-    everything: Annotated[bool, typer.Option("--all", help="Also those of other pipelines.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """List the pipeline's schedules."""
-    from pipeline.cli.schedule import list_command
-
-    list_command(config, overrides, target, everything, as_json)
-
-
-@schedule.command("pause")
-def schedule_pause(
-    name: ScheduleName,
-    config: ConfigFile,
-    overrides: Overrides = [],  # noqa: B006 - typer copies it
-    target: Target = None,
-) -> None:
-    """Start no more runs until it is resumed; those that run go on."""
-    from pipeline.cli.schedule import change_command
-
-    change_command("pause", name, config, overrides, target)
-
-
-@schedule.command("resume")
-def schedule_resume(
-    name: ScheduleName,
-    config: ConfigFile,
-    overrides: Overrides = [],  # noqa: B006 - typer copies it
-    target: Target = None,
-    catch_up: Annotated[bool, typer.Option("--catch-up", help="Make up for the runs missed; only Vertex AI.")] = False,
-) -> None:
-    """Start runs again."""
-    from pipeline.cli.schedule import change_command
-
-    change_command("resume", name, config, overrides, target, catch_up=catch_up)
-
-
-@schedule.command("delete")
-def schedule_delete(
-    name: ScheduleName,
-    config: ConfigFile,
-    overrides: Overrides = [],  # noqa: B006 - typer copies it
-    target: Target = None,
-) -> None:
-    """Forget a schedule; runs that it started go on."""
-    from pipeline.cli.schedule import change_command
-
-    change_command("delete", name, config, overrides, target)
-
-
 @app.command()
 def doctor(
     config: Annotated[Path | None, typer.Option("--config", "-c", help="Also check what this pipeline needs.")] = None,
@@ -318,36 +210,6 @@ def import_hf(
     from pipeline.cli.import_hf import import_command
 
     import_command(source, out, lower_case)
-
-
-@cache.command("ls")
-def cache_ls(directory: CacheFolder, as_json: AsJson = False) -> None:
-    """List the frozen prefixes whose activations are stored, with rows, size and last use.
-
-    Example: permafrost cache ls .cache/prefix
-    """
-    from pipeline.cli.cache import ls_command
-
-    ls_command(directory, as_json)
-
-
-@cache.command("prune")
-def cache_prune(
-    directory: CacheFolder,
-    older_than: Annotated[str | None, typer.Option(help="Remove what no run used for so long: 12h, 30d, 2w.")] = None,
-    max_size: Annotated[str | None, typer.Option(help="Remove until no more than this remains: 500MB, 10GB.")] = None,
-    prefix: Annotated[
-        str | None, typer.Option(metavar="DIGEST", help="Only of this prefix (a digest's beginning); alone: all of it.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
-) -> None:
-    """Remove stored activations, the least recently used first. Runs that use them meanwhile go on.
-
-    Example: permafrost cache prune .cache/prefix --older-than 30d --max-size 10GB
-    """
-    from pipeline.cli.cache import prune_command
-
-    prune_command(directory, older_than, max_size, prefix, dry_run)
 
 
 def _rules_in_order(arguments: list[str]) -> list[str]:
