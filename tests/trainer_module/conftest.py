@@ -109,7 +109,7 @@ def tiny_model(tiny_hub: Path) -> HubModel:
 
 @pytest.fixture(scope="session")
 def loaded_once(hub_model: Callable[[str], Path]) -> Callable[[str], HubModel]:
-    """Gives a Hub encoder by its name, whose program is loaded once for all tests."""
+    """Gives a Hub encoder by its name, whose program is loaded once for all tests; it must not be trained."""
     return cache(lambda name: _loaded_once(hub_model(name)))
 
 
