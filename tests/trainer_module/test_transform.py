@@ -14,6 +14,8 @@ from trainer_module.features import LABEL, LABEL_VOCABULARY, TYPE_IDS, WORD_IDS
 from trainer_module.hub.hub_model import HubModel
 from trainer_module.transform import preprocessing_fn
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def ids(tiny_model: HubModel) -> Callable[[str], list[int]]:
@@ -171,7 +173,6 @@ def test_fractional_labels_of_classes_are_refused(transform) -> None:
         transform({"t": tf.constant([["x"]]), "label": tf.constant([0.5])}, text=["t"])
 
 
-@pytest.mark.slow
 def test_a_preprocessing_model_tokenizes_in_place_of_the_encoder(transform, hub_model) -> None:
     preprocess = hub_model("bert_preprocess")
     pieces = (preprocess / "assets" / "vocab.txt").read_text(encoding="utf-8").splitlines()

@@ -151,6 +151,7 @@ def test_what_trains_from_now_on_decides_about_dropout(tiny_encoder, tiny_model:
     np.testing.assert_array_equal(encoder.block_outputs(batch, training=True)[2], still[2])
 
 
+@pytest.mark.slow
 def test_the_block_of_an_albert_is_one_set_of_variables_in_all_layers(loaded_once) -> None:
     model = loaded_once("albert_L-4_H-32")
     encoder = rebuild(model, lambda name: name.startswith("transformer"), dropout=0.0).encoder

@@ -132,6 +132,7 @@ def with_courses(*courses: Course, settings: TrainSettings = SETTINGS) -> Course
     return make_optimizer(settings, TOTAL, lambda variable: by_name[variable.name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clip_norm", [0.0, 0.5])
 def test_without_courses_it_is_plain_adamw(clip_norm: float) -> None:
     settings = SETTINGS.model_copy(update={"clip_norm": clip_norm})
