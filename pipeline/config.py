@@ -278,7 +278,7 @@ class PipelineConfig(StrictSection):
                 "pipeline": _with_paths(self.pipeline, folder, "root"),
                 "data": _with_paths(self.data, folder, "train", "eval", "schema_path"),
                 "model": _with_paths(self.model, folder, "hub", "preprocess", "vocab"),
-                "train": _with_paths(self.train, folder, "prefix_cache_dir"),
+                "train": _with_paths(self.train, folder, "prefix_cache_dir", "checkpoint_dir"),
                 "vertex": self.vertex and _with_paths(self.vertex, folder, "staging_root"),
                 "kfp": self.kfp and _with_paths(self.kfp, folder, "pipeline_root"),
                 "push": _with_paths(self.push, folder, "directory"),

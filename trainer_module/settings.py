@@ -102,6 +102,9 @@ class TrainSettings(_Strict):
             or `auto`, which chooses by their size.
         prefix_cache_mb: Up to this many MiB, `auto` keeps them in memory, beyond on disk.
         prefix_cache_dir: A folder in which they are kept for later runs, which encode only rows never seen before.
+        checkpoint_dir: A folder, local or remote, from which a training that was killed goes on; of one pipeline.
+        checkpoint_steps: So often it is written down within an epoch, beside each epoch's end. Default: every ten
+            minutes, and never so often that it slows training down.
         seed: Of weight initialisation, shuffling and dropout.
     """
 
@@ -120,6 +123,8 @@ class TrainSettings(_Strict):
     prefix_cache: Literal["auto", "memory", "disk", "off"] = "auto"
     prefix_cache_mb: Annotated[int, Field(ge=1)] = 2048
     prefix_cache_dir: Annotated[str, Field(min_length=1)] | None = None
+    checkpoint_dir: Annotated[str, Field(min_length=1)] | None = None
+    checkpoint_steps: Annotated[int, Field(ge=1)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
 

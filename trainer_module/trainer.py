@@ -16,6 +16,7 @@ from trainer_module.features import LABEL_VOCABULARY
 from trainer_module.freezing.freeze_plan import FreezePlan
 from trainer_module.freezing.plan_check import refuse_other_plan
 from trainer_module.freezing.planning import plan_freeze
+from trainer_module.full_disk import whole_or_nothing
 from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import BertSettings
 from trainer_module.training.classifier import BertClassifier
@@ -73,10 +74,12 @@ def run_fn(fn_args: FnArgs) -> None:
             run_dir,
             distribution,
         )
+        tf.io.gfile.makedirs(run_dir)  # where training had ended before, nobody has written its logs
         record = check_frozen(plan, hub_model.weights, classifier.encoder.hub_variables)
         with tf.io.gfile.GFile(os.path.join(run_dir, RECORD_FILE), "w") as stream:
             stream.write(record.to_json())
-        export(ServingModel(classifier, transform_output, settings, labels), model_dir, plan)
+        with whole_or_nothing(model_dir, "the model"):
+            export(ServingModel(classifier, transform_output, settings, labels), model_dir, plan)
         with tf.io.gfile.GFile(os.path.join(run_dir, PLAN_FILE), "w") as stream:
             stream.write(plan.to_json())
 

@@ -37,6 +37,7 @@ def pipeline_checks(config: PipelineConfig) -> list[Check]:
         "pipeline.root": config.pipeline.root,
         "push.directory": config.push.directory,
         "train.prefix_cache_dir": config.train.prefix_cache_dir,
+        "train.checkpoint_dir": config.train.checkpoint_dir,
     }
     checks = [
         Check(key, partial(check_folder, path))

@@ -24,6 +24,7 @@ def paths(config: PipelineConfig) -> dict[str, str]:
         "model.preprocess": config.model.preprocess,
         "model.vocab": config.model.vocab,
         "train.prefix_cache_dir": config.train.prefix_cache_dir,
+        "train.checkpoint_dir": config.train.checkpoint_dir,
         "push.directory": config.push.directory,
     }
     return {key: path for key, path in given.items() if path is not None}

@@ -53,7 +53,13 @@ def run_pipeline(
     settings = config.bert_settings()
     _refuse_early(config)
     plan = plan_run(settings)
-    settings = settings.model_copy(update={"hub_digest": plan.model.hub_digest})
+    settings = settings.model_copy(
+        update={
+            "hub_digest": plan.model.hub_digest,
+            # The same in every run: TFX's cache takes a Trainer with another setting for another one.
+            "checkpoint_dir": settings.checkpoint_dir or os.path.join(config.pipeline.root, "checkpoints"),
+        }
+    )
 
     os.makedirs(config.pipeline.root, exist_ok=True)
     metadata_path = os.path.join(config.pipeline.root, "metadata.sqlite")

@@ -45,6 +45,14 @@ class BertClassifier(keras.Model):
         self._held = frozenset[str]()
         self._entry = 0
 
+    def build_head(self, width: int) -> None:
+        """Creates the head's variables before a batch is seen.
+
+        Args:
+            width: Of what the head reads.
+        """
+        self._apply_head(tf.zeros([1, width]))
+
     def train_only(self, names: Collection[str]) -> None:
         """From now on only these of the encoder's trainable variables (Hub names) train, and the head.
 
@@ -87,9 +95,7 @@ class BertClassifier(keras.Model):
             noise: For dropout, which only training has.
         """
         pooled = self.pooled(inputs, noise)
-        # The first call names the head's variables, whether it came through `__call__` or from a step.
-        with tf.name_scope(f"{self.name}/"):
-            return self.head(noise.drop(pooled, self._dropout, "head") if noise else pooled)
+        return self._apply_head(noise.drop(pooled, self._dropout, "head") if noise else pooled)
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """As `logits`; in training with dropout that differs from call to call."""
@@ -178,6 +184,11 @@ class BertClassifier(keras.Model):
 
     def _first(self, inputs: Mapping[str, tf.Tensor]) -> int:
         return self._entry if STATES in inputs else 0
+
+    def _apply_head(self, pooled: tf.Tensor) -> tf.Tensor:
+        # The first call names the head's variables, wherever it came from.
+        with tf.name_scope(f"{self.name}/"):
+            return self.head(pooled)
 
     def _pool(self, outputs: dict[str, tf.Tensor], mask: tf.Tensor) -> tf.Tensor:
         if self.pooling == "pooled":

@@ -75,6 +75,18 @@ class Distribution:
                 yield [os.path.join(temporary, str(index)) for index in range(len(folders))]
             self._wait_for_all()
 
+    def least(self, number: int) -> int:
+        """The least of the numbers that the workers give; all of them have to call this together."""
+        if self.workers == 1:
+            return number
+
+        @tf.function(autograph=False)
+        def meet() -> Any:
+            given = tf.constant([number])
+            return self.strategy.run(lambda: tf.distribute.get_replica_context().all_gather(given, axis=0))
+
+        return int(self.strategy.experimental_local_results(meet())[0].numpy().min())
+
     def _wait_for_all(self) -> None:
         if self.workers > 1:
 

@@ -33,13 +33,14 @@ class LogProgress(keras.callbacks.Callback):
     Args:
         total_steps: Steps planned.
         every_seconds: Least time between two records within an epoch.
+        done: Steps that were done before.
     """
 
-    def __init__(self, total_steps: int, every_seconds: float = 1.0) -> None:
+    def __init__(self, total_steps: int, every_seconds: float = 1.0, done: int = 0) -> None:
         super().__init__()
         self._total = total_steps
         self._every = every_seconds
-        self._step = 0
+        self._step = done
         self._last = 0.0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:

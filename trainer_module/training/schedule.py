@@ -33,6 +33,21 @@ class Stage:
         return self.end - self.first
 
 
+@dataclass(frozen=True)
+class Leg:
+    """Epochs that one call of `fit` trains.
+
+    Attributes:
+        first: Zero-based epoch.
+        end: The epoch after its last.
+        skipped: Steps of its first epoch that were done before.
+    """
+
+    first: int
+    end: int
+    skipped: int = 0
+
+
 class Schedule:
     """A training, before it starts.
 
@@ -73,9 +88,20 @@ class Schedule:
         """The rows of each of an epoch's steps."""
         return with_count(self._formed(epoch), self.steps_per_epoch)
 
-    def epochs_of(self, stage: Stage) -> Iterator[list[np.ndarray]]:
-        """The batches of each of a stage's epochs."""
-        return (self.batches(epoch) for epoch in range(stage.first, stage.end))
+    def legs(self, stage: Stage, done: int) -> list[Leg]:
+        """What is left of a stage after `done` steps of the whole training: nothing, or one leg.
+
+        Two where an epoch has to be completed: in each leg, all epochs have the same number of steps.
+        """
+        epoch, skipped = divmod(done, self.steps_per_epoch)
+        if epoch < stage.first:
+            epoch, skipped = stage.first, 0
+        legs = [Leg(epoch, epoch + 1, skipped), Leg(epoch + 1, stage.end)] if skipped else [Leg(epoch, stage.end)]
+        return [leg for leg in legs if leg.first < stage.end]
+
+    def epochs_of(self, leg: Leg) -> Iterator[list[np.ndarray]]:
+        """The batches of each of a leg's epochs."""
+        return (self.batches(epoch)[leg.skipped if epoch == leg.first else 0 :] for epoch in range(leg.first, leg.end))
 
     @cached_property
     def visited(self) -> np.ndarray:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from trainer_module.settings import TrainSettings
 from trainer_module.training.batches import epoch_batches
 from trainer_module.training.distribution import NOT_DISTRIBUTED, Distribution
-from trainer_module.training.schedule import Schedule, Stage
+from trainer_module.training.schedule import Leg, Schedule, Stage
 
 LENGTHS = st.lists(st.integers(2, 128), min_size=1, max_size=200).map(np.array)
 BUDGETS = st.none() | st.integers(1, 600)
@@ -118,10 +118,23 @@ def test_stages_follow_the_plan_as_far_as_training_goes(tiny_encoder: Callable[.
     assert [stage.epochs for stage in stages(steps=3)] == [2]
 
 
-def test_the_epochs_of_a_stage_are_its_own() -> None:
+@pytest.mark.parametrize(
+    ("done", "legs"),
+    [(0, [Leg(1, 3)]), (4, [Leg(1, 3)]), (8, [Leg(2, 3)]), (9, [Leg(2, 3, 1)]), (12, []), (13, [])],
+)
+def test_what_is_left_of_a_stage_begins_after_the_steps_done(done: int, legs: list[Leg]) -> None:
+    assert schedule(range(3, 23), batch_size=5, epochs=4).legs(Stage(1, 3, frozenset()), done) == legs
+
+
+def test_an_epoch_that_goes_on_is_a_leg_of_its_own() -> None:
     ours = schedule(range(3, 23), batch_size=5, epochs=4)
-    given_epochs = list(ours.epochs_of(Stage(1, 3, frozenset())))
-    expected = [ours.batches(1), ours.batches(2)]
+    assert ours.legs(Stage(1, 3, frozenset()), 6) == [Leg(1, 2, 2), Leg(2, 3)]
+
+
+def test_the_epochs_of_a_leg_are_its_own() -> None:
+    ours = schedule(range(3, 23), batch_size=5, epochs=4)
+    given_epochs = list(ours.epochs_of(Leg(1, 3, 2)))
+    expected = [ours.batches(1)[2:], ours.batches(2)]
     assert [[each.tolist() for each in epoch] for epoch in given_epochs] == [
         [each.tolist() for each in epoch] for epoch in expected
     ]

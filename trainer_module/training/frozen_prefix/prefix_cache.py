@@ -171,14 +171,17 @@ class PrefixCache:
         """A store with all visited rows of a split."""
         dtype = STORED_DTYPES[function.dtype]
         stores: list[ActivationStore] = []
+        wanted = split.visited
         if directory is not None:
-            stores.append(DiskStore(directory, row_keys(split.rows), split.visited, function.width, dtype))
+            keys = row_keys(split.rows)
+            stores.append(DiskStore(directory, keys, split.visited, function.width, dtype))
             until.callback(stores[-1].close)
+            wanted = _first_of_each(keys, wanted)
         vectors = function.vectors(split.rows.lengths)
         if form == "memory":
             stores.append(MemoryStore(vectors, split.visited, function.width, dtype))
             until.callback(stores[-1].close)
-        missing = split.visited[~stores[0].has(split.visited)]
+        missing = wanted[~stores[0].has(wanted)]
         _log.info(
             "%s, of %d %s rows: computing %d, found %d",
             prefix,
@@ -244,6 +247,16 @@ class PrefixCache:
         vectors = int(split.rows.lengths[split.visited].sum()) if prefix.kept is Kept.STATES else len(split.visited)
         width = 4 if self._settings.compute_dtype == "float32" or prefix.kept is Kept.POOLED else 2
         return vectors * self._plan.model.hidden * width
+
+
+def _first_of_each(keys: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """The positions without those of rows that are the same as an earlier one.
+
+    Then what a killed run left to compute forms the very batches that it would have computed, as they are cut from
+    the longest row on and stored whole. The last bits of a matrix product depend on which rows are multiplied together.
+    """
+    _, first = np.unique(keys[positions], axis=0, return_index=True)
+    return positions[np.sort(first)]
 
 
 def _copy(source: ActivationStore, target: ActivationStore, positions: np.ndarray, lengths: np.ndarray) -> None:
