@@ -1,5 +1,6 @@
 """The typed form of a config file: one `PipelineConfig` is one pipeline."""
 
+import datetime
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,18 @@ from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_va
 from pydantic_core import InitErrorDetails
 
 from components.evaluator.thresholds import Threshold, default_thresholds, threshold_problems
-from components.example_gen.spans import LATEST, has_span
+from components.example_gen.spans import (
+    LAST_DATE,
+    LATEST,
+    NEWEST,
+    eval_problem,
+    has_span,
+    is_dated,
+    no_place,
+    path_problems,
+    span_of,
+    window_problem,
+)
 from pipeline.beam_settings import BeamSettings
 from pipeline.kfp_settings import KfpSettings
 from pipeline.strict_section import NonEmpty, StrictSection
@@ -37,10 +49,14 @@ class DataSettings(StrictSection):
     """The rows: where they are, how they are written, and which columns count.
 
     Attributes:
-        train: File, folder or glob.
-        eval: The same for the rows to evaluate on; without it `eval_fraction` of `train` is held out.
-        span: The number to read where the paths hold `{SPAN}` (or `{SPAN:3}`, for three digits); default: the highest
-            number that there is.
+        train: File, folder or glob. `{SPAN}` (or `{SPAN:3}`, for three digits) in it, or `{YYYY}`, `{MM}` and `{DD}`,
+            stands for a number or day that names one delivery of rows; `{VERSION}` for its corrections.
+        eval: The same for the rows to evaluate on, read for the same spans; or `newest`, to hold out the newest span of
+            the window; without it `eval_fraction` of `train` (of each span) is held out.
+        span: The newest span to read: a number, or a date such as `2026-11-27`; default: the newest that there is.
+        window: How many spans to read, up to that one.
+        on_missing_span: Whether a span of the window that has no files fails the run, or is warned of. The newest fails
+            it in any case.
         eval_fraction: Share of `train` that is held out, by a hash of the row; unused where `eval` is given.
         format: `csv` or `tfrecord`; default: what the ending of `train` says.
         columns: Names, only for CSV files that have no header row.
@@ -57,6 +73,8 @@ class DataSettings(StrictSection):
     train: NonEmpty
     eval: NonEmpty | None = None
     span: Annotated[int, Field(ge=0)] | None = None
+    window: Annotated[int, Field(ge=1, le=10_000, validate_default=True)] = 1
+    on_missing_span: Literal["fail", "warn"] = "fail"
     eval_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     format: Literal["csv", "tfrecord"] = Field(default="", validate_default=True)
     columns: Annotated[list[ColumnName], Field(min_length=1)] | None = None
@@ -69,25 +87,66 @@ class DataSettings(StrictSection):
     schema_path: NonEmpty | None = Field(default=None, alias="schema")
 
     @property
+    def eval_path(self) -> str | None:
+        """Where the rows to evaluate on are; None where they are some of `train`'s."""
+        return None if self.eval == NEWEST else self.eval
+
+    @property
     def span_to_read(self) -> int | None:
-        """What ExampleGen is told; None where the paths hold no `{SPAN}`."""
+        """What ExampleGen is told; None where the paths hold no spans."""
         if not has_span(self.train):
             return None
         return LATEST if self.span is None else self.span
 
+    @field_validator("train", "eval")
+    @classmethod
+    def _check_placeholders(cls, value: str | None) -> str | None:
+        if problems := path_problems(value or ""):
+            raise ValueError("\n".join(problems))
+        return value
+
     @field_validator("eval")
     @classmethod
     def _refuse_span_in_one(cls, value: str | None, info: ValidationInfo) -> str | None:
-        train = info.data.get("train")
-        if train is not None and value is not None and has_span(train) != has_span(value):
-            raise ValueError("must hold {SPAN} where data.train does, and only there")
+        if "train" in info.data and (found := eval_problem(info.data["train"], value)):
+            raise ValueError(found)
+        return value
+
+    @field_validator("span", mode="before")
+    @classmethod
+    def _read_date(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool | int | float | None):
+            return value
+        try:
+            date = datetime.date.fromisoformat(value) if isinstance(value, str) else value
+        except ValueError:
+            date = None
+        if type(date) is not datetime.date:  # a datetime is one too, but names no day
+            raise ValueError(f"must be a number, or a date such as 2026-11-27; given {value!r}")
+        train = info.data.get("train", "")
+        if has_span(train) and not is_dated(train):
+            raise ValueError(f"must be a number, as data.train has {{SPAN}} in it; given the date {date}")
+        return span_of(date)
+
+    @field_validator("span", "on_missing_span")
+    @classmethod
+    def _refuse_without_spans(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and not has_span(info.data.get("train", "{SPAN}")):
+            raise ValueError(no_place(info.data["train"]))
         return value
 
     @field_validator("span")
     @classmethod
-    def _refuse_span_without_place(cls, value: int | None, info: ValidationInfo) -> int | None:
-        if value is not None and not has_span(info.data.get("train", "{SPAN}")):
-            raise ValueError("data.train holds no {SPAN} to put it in, such as 'rows/{SPAN}/*.csv'")
+    def _refuse_beyond_dates(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and is_dated(info.data.get("train", "")) and value > span_of(LAST_DATE):
+            raise ValueError(f"is no day: {value} days after 1970-01-01; write a date such as 2026-11-27")
+        return value
+
+    @field_validator("window")
+    @classmethod
+    def _refuse_window(cls, value: int, info: ValidationInfo) -> int:
+        if "train" in info.data and (found := window_problem(info.data["train"], info.data.get("eval"), value)):
+            raise ValueError(found)
         return value
 
     @field_validator("eval_fraction")
@@ -276,7 +335,9 @@ class PipelineConfig(StrictSection):
         return self.model_copy(
             update={
                 "pipeline": _with_paths(self.pipeline, folder, "root"),
-                "data": _with_paths(self.data, folder, "train", "eval", "schema_path"),
+                "data": _with_paths(
+                    self.data, folder, "train", *(["eval"] if self.data.eval_path else []), "schema_path"
+                ),
                 "model": _with_paths(self.model, folder, "hub", "preprocess", "vocab"),
                 "train": _with_paths(self.train, folder, "prefix_cache_dir", "checkpoint_dir"),
                 "vertex": self.vertex and _with_paths(self.vertex, folder, "staging_root"),

@@ -66,6 +66,8 @@ def create_pipeline(
         eval_fraction=config.data.eval_fraction,
         rows=row_format(config),
         span=parameters.span if parameters else config.data.span_to_read,
+        window=config.data.window,
+        on_missing_span=config.data.on_missing_span,
         data_root=parameters.data_root if parameters else None,
     ).with_id("ExampleGen")
     # Thus everything waits for the plan: a wrong rule or model ends the run before a row is read.

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow_transform as tft
-from tfx.components.example_gen.utils import SPAN_PROPERTY_NAME
 
 from components.artifacts import FreezeAudit
+from components.example_gen.spans_read import SpansRead
 from components.freeze_audit.audit_files import audit_file
 from pipeline.evaluation import Evaluation, read_evaluation
 from pipeline.run_metadata import RunMetadata, int_property, string_property
@@ -33,7 +33,7 @@ class RunResult:
         cached: Components that were skipped because nothing they depend on changed.
         run_dir: Artifacts, metadata and logs.
         log_file: Of this run.
-        span: The number that stood in the place of `{SPAN}`; None where the paths have no such place.
+        spans: Which spans were read; None where the paths hold none.
     """
 
     blessed: bool
@@ -45,7 +45,7 @@ class RunResult:
     cached: frozenset[str]
     run_dir: str
     log_file: str
-    span: int | None = None
+    spans: SpansRead | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The object that `permafrost run --json` prints."""
@@ -57,13 +57,11 @@ class RunResult:
             "freeze": {"frozen_params": self.plan.frozen_params, "trainable_params": self.plan.trainable_params},
             "seconds": {name: round(seconds, 2) for name, seconds in self.seconds.items()},
             "run_dir": self.run_dir,
-            **({} if self.span is None else {"span": self.span}),
+            **({} if self.spans is None else {"span": self.spans.last_span, **self.spans.model_dump()}),
         }
 
 
-def read_result(
-    run: RunMetadata, seconds: Mapping[str, float], run_dir: str, log_file: str, *, with_span: bool = False
-) -> RunResult:
+def read_result(run: RunMetadata, seconds: Mapping[str, float], run_dir: str, log_file: str) -> RunResult:
     """Collects the outcome of a run that came to its end.
 
     Args:
@@ -71,11 +69,10 @@ def read_result(
         seconds: By component.
         run_dir: See `RunResult`.
         log_file: See `RunResult`.
-        with_span: Whether ExampleGen chose among spans.
     """
     blessing = run.output("Evaluator", "ModelBlessing")
     pushed = run.output("Pusher", "PushedModel")
-    examples = run.output("ExampleGen", "Examples") if with_span else None
+    examples = run.output("ExampleGen", "Examples")
     destination = string_property(pushed, "pushed_destination") if pushed else ""
     return RunResult(
         blessed=blessing is not None and int_property(blessing, "blessed") == 1,
@@ -87,7 +84,7 @@ def read_result(
         cached=frozenset(component for component in seconds if run.is_cached(component)),
         run_dir=run_dir,
         log_file=log_file,
-        span=int_property(examples, SPAN_PROPERTY_NAME) if examples else None,
+        spans=SpansRead.of(examples) if examples else None,
     )
 
 

@@ -19,7 +19,7 @@ class RuntimeParameters:
 
     Attributes:
         data_root: ExampleGen's base folder.
-        span: The span to read; None where the paths hold no `{SPAN}`.
+        span: The newest span to read, -1: the newest there is; None where the paths hold none.
         settings: Those that change `BertSettings`: `freeze`, `train`, `train_steps`.
         thresholds: JSON in the terms of `[evaluate.thresholds]`.
     """

@@ -24,6 +24,8 @@ from components.example_gen.custom_config import unpack_rows
 from components.example_gen.row_checks import label_of, prepare
 from components.example_gen.row_format import RowFormat
 from components.example_gen.rows_report import FILE_NAME, RowsReport
+from components.example_gen.span_driver import WINDOW_KEY
+from components.example_gen.spans_read import SpansRead
 from components.example_gen.tallies import Kept, MergeTallies, TallyRows, Trouble
 from components.example_gen.verdict import data_key, describe_dropped, problems_in
 from trainer_module.errors import UserError
@@ -72,6 +74,10 @@ class CheckedExecutor(BaseExampleGenExecutor, abc.ABC):
         super().Do(input_dict, output_dict, exec_properties)
 
         report = RowsReport.read(self._report_path)
+        if told := exec_properties.get(WINDOW_KEY):
+            window = SpansRead.model_validate_json(told)
+            window.record(self._examples)
+            report.model_copy(update={"window": window}).write(self._report_path)
         if problems := problems_in(report, rows):
             raise UserError(problems)
         for name, summary in report.inputs.items():
@@ -127,11 +133,10 @@ class CheckedExecutor(BaseExampleGenExecutor, abc.ABC):
         problems: list[str] = []
         for split in _input_splits(exec_properties):
             key = data_key(split.name)
-            files = _files(exec_properties, split.pattern)
-            if not files:
-                problems.append(f"{key}: no file matches {_full_pattern(exec_properties, split.pattern)}")
+            by_pattern = {each: _matches(each) for each in _full_patterns(exec_properties, split.pattern)}
+            problems += [f"{key}: no file matches {pattern}" for pattern, files in by_pattern.items() if not files]
             try:
-                self.check_files(files, rows)
+                self.check_files([path for files in by_pattern.values() for path in files], rows)
             except UserError as error:
                 problems += [f"{key}: {problem}" for problem in error.problems]
         if problems:
@@ -205,9 +210,15 @@ def _input_splits(exec_properties: dict[str, Any]) -> list[example_gen_pb2.Input
     return list(proto_utils.json_to_proto(config, example_gen_pb2.Input()).splits)
 
 
-def _full_pattern(exec_properties: dict[str, Any], pattern: str) -> str:
-    return os.path.join(exec_properties[standard_component_specs.INPUT_BASE_KEY], pattern)
+def _full_patterns(exec_properties: dict[str, Any], pattern: str) -> list[str]:
+    """One, or what `SpanDriver` put into the place of one: a line for each span."""
+    base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
+    return [os.path.join(base, line) for line in pattern.split("\n")]
 
 
 def _files(exec_properties: dict[str, Any], pattern: str) -> list[str]:
-    return sorted(path for path in fileio.glob(_full_pattern(exec_properties, pattern)) if not fileio.isdir(path))
+    return [path for each in _full_patterns(exec_properties, pattern) for path in _matches(each)]
+
+
+def _matches(pattern: str) -> list[str]:
+    return sorted(path for path in fileio.glob(pattern) if not fileio.isdir(path))

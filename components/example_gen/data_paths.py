@@ -7,7 +7,7 @@ import os
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
-from components.example_gen.spans import any_span, has_span
+from components.example_gen.spans import NEWEST, any_span, has_span, path_problems
 from trainer_module.errors import UserError
 
 _WILDCARDS = "*?["
@@ -22,8 +22,7 @@ def check_paths(train: str, eval: str | None) -> None:
     Raises:
         UserError: Names `data.train`, `data.eval`, or both, with what was looked for.
     """
-    given = {"data.train": train} | ({} if eval is None else {"data.eval": eval})
-    problems = [f"{key}: {problem}" for key, path in given.items() if (problem := _path_problem(path))]
+    problems = [f"{key}: {problem}" for key, path in _given(train, eval).items() if (problem := _path_problem(path))]
     if problems:
         raise UserError(problems)
 
@@ -31,20 +30,23 @@ def check_paths(train: str, eval: str | None) -> None:
 def input_of(train: str, eval: str | None) -> tuple[str, list[str]]:
     """The folder that both inputs are in (with its slash), and the pattern of each relative to it.
 
+    Where the newest span is held out, both have the same pattern.
+
     Raises:
-        UserError: They have no storage in common, or a path with `{SPAN}` doesn't say which files it means.
+        UserError: They have no storage in common, a path's placeholders are wrong, or one with `{SPAN}` or a date
+            doesn't say which files it means.
     """
-    given = {"data.train": train} | ({} if eval is None else {"data.eval": eval})
-    patterns = [as_pattern(path) for path in given.values()]
-    # TFX's search for spans knows no pattern that leaves hidden files out.
-    problems = [
-        f"{key}: a path with {{SPAN}} must name its files; write {path.rstrip('/')}/*.csv or the like"
-        for (key, path), pattern in zip(given.items(), patterns, strict=True)
-        if has_span(path) and pattern.endswith(_VISIBLE_FILES)
+    given = _given(train, eval)
+    problems = [f"{key}: {problem}" for key, path in given.items() for problem in path_problems(path)]
+    patterns = {key: as_pattern(path) for key, path in given.items()}
+    problems += [
+        f"{key}: a path with spans must name its files; write {given[key].rstrip('/')}/*.csv or the like"
+        for key, pattern in patterns.items()
+        if has_span(given[key]) and pattern.endswith(_VISIBLE_FILES)
     ]
     if problems:
         raise UserError(problems)
-    return split_base(patterns)
+    return split_base([*patterns.values(), *patterns.values()] if eval == NEWEST else list(patterns.values()))
 
 
 def as_pattern(path: str) -> str:
@@ -83,6 +85,10 @@ def split_base(patterns: list[str]) -> tuple[str, list[str]]:
         depth += 1
     base = "/".join(folders[0][:depth]) + "/"
     return base, [pattern.removeprefix(base) for pattern in patterns]
+
+
+def _given(train: str, eval: str | None) -> dict[str, str]:
+    return {"data.train": train} | ({} if eval in (None, NEWEST) else {"data.eval": eval})
 
 
 def _is_remote(path: str) -> bool:

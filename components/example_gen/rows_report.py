@@ -3,6 +3,8 @@
 from pydantic import BaseModel
 from tfx.dsl.io import fileio
 
+from components.example_gen.spans_read import SpansRead
+
 FILE_NAME = "rows.json"
 
 
@@ -46,10 +48,17 @@ class SplitSummary(BaseModel):
 
 
 class RowsReport(BaseModel):
-    """Inputs are what was read (`train` and `eval`, or `all`); splits what was written (`train`, `eval`)."""
+    """What was read, and what became of it.
+
+    Attributes:
+        inputs: What was read: `train` and `eval`, or `all`.
+        splits: What was written: `train`, `eval`.
+        window: The spans that were read; None where the paths hold none.
+    """
 
     inputs: dict[str, InputSummary]
     splits: dict[str, SplitSummary]
+    window: SpansRead | None = None
 
     @property
     def dropped(self) -> int:

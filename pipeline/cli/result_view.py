@@ -14,8 +14,8 @@ _MOST_CLASSES = 12
 def print_result(console: Console, result: RunResult, config: PipelineConfig) -> None:
     """Metrics with their thresholds, what was frozen, audited and blessed or not and why, where the model went."""
     console.print()
-    if result.span is not None:
-        console.print(f"rows of span {result.span}")
+    if result.spans is not None:
+        console.print(result.spans.describe(config.data.train), soft_wrap=True)
     console.print(_metrics_table(result, config))
     per_class = _class_table(result)
     if per_class is not None:

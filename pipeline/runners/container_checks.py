@@ -18,7 +18,7 @@ def paths(config: PipelineConfig) -> dict[str, str]:
     """The paths that steps open, by key; `push.directory` among them."""
     given = {
         "data.train": config.data.train,
-        "data.eval": config.data.eval,
+        "data.eval": config.data.eval_path,
         "data.schema": config.data.schema_path,
         "model.hub": config.model.hub,
         "model.preprocess": config.model.preprocess,

@@ -7,7 +7,6 @@ from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
 from components.example_gen.data_paths import check_paths
-from components.example_gen.spans import has_span
 from pipeline.beam_args import local_beam_args
 from pipeline.config import PipelineConfig
 from pipeline.pipeline import create_pipeline
@@ -79,8 +78,7 @@ def run_pipeline(
         raise
     run = RunMetadata(metadata_path, config.pipeline.name, watch.run_id)
     run.record_audit(read_audit(run).verdict)
-    with_span = has_span(config.data.train)
-    return read_result(run, watch.seconds, config.pipeline.root, log_file, with_span=with_span)
+    return read_result(run, watch.seconds, config.pipeline.root, log_file)
 
 
 def _refuse_early(config: PipelineConfig) -> None:

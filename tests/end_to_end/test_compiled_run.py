@@ -20,8 +20,9 @@ REPOSITORY = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("permafrost")
 CONFIG = """
 [data]
-train = "rows.csv"
-eval_fraction = 0.25
+train = "rows/{YYYY}-{MM}-{DD}/v{VERSION}.csv"
+eval = "newest"
+window = 3
 text = ["text"]
 label = "topic"
 
@@ -64,12 +65,15 @@ class Done:
 
 @pytest.fixture(scope="module")
 def project(make_project: Callable[[str], Project]) -> Project:
-    """Two hundred tickets of the quickstart, and the job that the config was compiled to."""
+    """Four days of fifty tickets of the quickstart, and the job that the config was compiled to."""
     project = make_project(CONFIG)
     with open(REPOSITORY / "examples" / "support_tickets.csv", encoding="utf-8", newline="") as file:
         rows = [(row["text"], row["topic"]) for row in csv.DictReader(file) if row["topic"] in TOPICS][:200]
-    with (project.folder / "rows.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([("text", "topic"), *rows])
+    for day in range(4):
+        path = project.folder / "rows" / f"2026-11-{24 + day}" / "v1.csv"
+        path.parent.mkdir(parents=True)
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("text", "topic"), *rows[day::4]])
     done = call(project, "compile", "--config", str(project.config_file), "--output", "pipeline.json")
     assert done.returncode == 0, done.stderr
     return project
@@ -94,7 +98,7 @@ def run(project: Project, *parameters: str) -> Done:
 @pytest.fixture(scope="module")
 def first(project: Project) -> Done:
     rules = json.dumps([{"freeze": "all"}, {"train": "encoder[2]"}])
-    return run(project, f"freeze={rules}", "train_steps=3")
+    return run(project, f"freeze={rules}", "train_steps=3", "span=20783")
 
 
 @pytest.fixture(scope="module")
@@ -127,10 +131,20 @@ def test_the_rules_are_those_of_the_parameter(first: Done, second: Done) -> None
 def test_example_gens_driver_ran_before_it(first: Done) -> None:
     step = first.run.step("ExampleGen")
     (examples,) = step.outputs["examples"]
-    assert step.parameters["span"] == 0
-    assert "num_files:1" in step.parameters["input_fingerprint"]
+    assert step.parameters["span"] == 20783
+    assert step.parameters["input_fingerprint"].count("num_files:1") == 3
     assert examples.metadata["split_names"] == '["train", "eval"]'
     assert examples.metadata["input_fingerprint"] == step.parameters["input_fingerprint"]
+
+
+def test_the_window_ends_at_the_parameter_or_at_the_newest_day(first: Done, second: Done) -> None:
+    for done, last in ((first, 20783), (second, 20784)):
+        (examples,) = done.run.step("ExampleGen").outputs["examples"]
+        assert (examples.metadata["first_span"], examples.metadata["last_span"]) == (last - 2, last)
+        assert json.loads(examples.metadata["spans"]) == [
+            {"span": span, "version": 1} for span in range(last - 2, last + 1)
+        ]
+        assert (examples.metadata["rows_train"], examples.metadata["rows_eval"]) == (100, 50)
 
 
 def test_the_first_run_finds_no_model_to_compare_with(first: Done) -> None:

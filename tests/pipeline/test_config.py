@@ -1,5 +1,6 @@
 """What a config may say, and what it means."""
 
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,62 @@ def test_escaped_tab_is_a_tab():
 )  # fmt: skip
 def test_refused_data(data: dict[str, Any], expected: str):
     assert problems(data=data) == [expected]
+
+
+NO_PLACE = "data.train holds no {SPAN} or date, such as 'rows/{SPAN}/*.csv'; given 'rows.csv'"
+BY_DAY = "rows/{YYYY}-{MM}-{DD}.csv"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"window": 7, "span": 3, "on_missing_span": "warn", "eval": "newest"},
+         [f"data.{key}: {NO_PLACE}" for key in ("eval", "span", "window", "on_missing_span")]),
+        ({"train": "rows/{YYYY}/{SPAN}.csv", "eval": "v{VERSION}.csv"},
+         ["data.train: holds {SPAN} beside a date; a span is named by one of them",
+          "data.eval: holds {VERSION} without {SPAN} or {YYYY}, {MM} and {DD}, of which it would be a version"]),
+        ({"train": "{SPAN:x}/{VERSION:0}.csv"},
+         ["data.train: {SPAN:x} is no placeholder; its width must be a number, as in {SPAN:3}",
+          "data.train: {VERSION:0} is no placeholder; its width must be a number, as in {SPAN:3}"]),
+        ({"train": BY_DAY, "eval": "eval.csv"},
+         ["data.eval: must hold {SPAN}, {VERSION} or a date where data.train does, and only there"]),
+        ({"train": BY_DAY, "eval": "newest", "eval_fraction": 0.1},
+         ['data.window: must be at least 2, of which data.eval = "newest" holds one out; given 1',
+          "data.eval_fraction: only splits `train` where data.eval is not given; remove one of the two"]),
+        ({"train": "{SPAN}.csv", "span": "2026-11-27"},
+         ["data.span: must be a number, as data.train has {SPAN} in it; given the date 2026-11-27"]),
+        ({"train": BY_DAY, "span": "27.11.2026"},
+         ["data.span: must be a number, or a date such as 2026-11-27; given '27.11.2026'"]),
+        ({"train": BY_DAY, "span": 20261127},
+         ["data.span: is no day: 20261127 days after 1970-01-01; write a date such as 2026-11-27"]),
+        ({"train": BY_DAY, "span": "1969-12-31"},
+         ["data.span: should be greater than or equal to 0; given -1"]),
+        ({"train": BY_DAY, "span": datetime.datetime(2026, 11, 27)},
+         ["data.span: must be a number, or a date such as 2026-11-27; given datetime.datetime(2026, 11, 27, 0, 0)"]),
+        ({"train": BY_DAY, "window": 0}, ["data.window: should be greater than or equal to 1; given 0"]),
+        ({"train": BY_DAY, "on_missing_span": "skip"},
+         ["data.on_missing_span: should be 'fail' or 'warn'; given 'skip'"]),
+    ],
+)  # fmt: skip
+def test_refused_spans(data: dict[str, Any], expected: list[str]):
+    assert problems(data=data) == expected
+
+
+@pytest.mark.parametrize("span", ["2026-11-27", datetime.date(2026, 11, 27), 20784])
+def test_a_day_is_a_number(span: Any):
+    assert read(data={"train": BY_DAY, "span": span}).data.span_to_read == 20784
+
+
+def test_the_newest_span_is_read_unless_one_is_named():
+    assert read(data={"train": "{SPAN}.csv"}).data.span_to_read == -1
+    assert read(data={"train": "{SPAN}.csv", "span": 0}).data.span_to_read == 0
+    assert read().data.span_to_read is None
+
+
+def test_newest_is_no_path():
+    data = read(data={"train": BY_DAY, "eval": "newest", "window": 2}).resolve_paths(Path("/project")).data
+    assert (data.train, data.eval, data.eval_path) == (f"/project/{BY_DAY}", "newest", None)
+    assert read(data={"eval": "./newest"}).resolve_paths(Path("/project")).data.eval_path == "/project/newest"
 
 
 CLASSIFICATION = "accuracy, macro_f1, auc, loss"

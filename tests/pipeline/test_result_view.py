@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from components.example_gen.spans_read import ReadSpan, SpansRead
 from pipeline.cli.result_view import print_result
 from pipeline.evaluation import Evaluation
 from pipeline.run_result import RunResult
@@ -74,8 +75,17 @@ def test_an_audit_that_failed_with_its_reasons(result: RunResult, make_config) -
     assert failed.to_json()["audit"] == "failed"
 
 
-def test_the_span_is_told_where_there_is_one(result: RunResult, make_config) -> None:
-    assert "rows of span 7" in printed(replace(result, span=7), make_config)
+def test_spans_are_told_where_there_are_any(result: RunResult, make_config) -> None:
+    spans = SpansRead(first_span=5, last_span=7, spans=[ReadSpan(span=5), ReadSpan(span=7)], missing_spans=[6])
+    spanned = replace(result, spans=spans)
+    assert "rows of spans 5 to 7; without 6, which had no files" in printed(spanned, make_config)
     assert not any("span" in line for line in printed(result, make_config))
-    assert replace(result, span=7).to_json()["span"] == 7
-    assert "span" not in result.to_json()
+    told = spanned.to_json()
+    assert {key: told[key] for key in told if "span" in key} == {
+        "span": 7,
+        "first_span": 5,
+        "last_span": 7,
+        "spans": [{"span": 5, "version": None}, {"span": 7, "version": None}],
+        "missing_spans": [6],
+    }
+    assert not any("span" in key for key in result.to_json())

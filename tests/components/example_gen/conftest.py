@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import tensorflow as tf
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.orchestration import data_types
 from tfx.types import standard_artifacts
 
 from components.example_gen.component import make_example_gen
 from components.example_gen.row_format import RowFormat
 from components.example_gen.rows_report import FILE_NAME, RowsReport
+from components.example_gen.span_driver import SpanDriver
 
 _REAL_DATA = Path(__file__).parents[4] / "shared" / "data"
 
@@ -47,7 +49,7 @@ Run = Callable[..., Outcome]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Calls the executor as TFX does: `run(train, eval, eval_fraction=…, text=…, label=…, …)`."""
+    """Calls driver and executor as TFX does: `run(train, eval, eval_fraction=…, text=…, label=…, …)`."""
     runs = iter(range(1000))
 
     def run_executor(
@@ -55,17 +57,23 @@ def run(tmp_path: Path) -> Run:
         eval: Path | None = None,
         eval_fraction: float = 0.5,
         beam_pipeline_args: list[str] | None = None,
+        window: int = 1,
         **rows: Any,
     ) -> Outcome:
         given = {"text": ["text"], "label": "label"} | rows
         component = make_example_gen(
-            str(train), str(eval) if eval else None, eval_fraction, rows=RowFormat.from_dict(given)
+            str(train), str(eval) if eval else None, eval_fraction, rows=RowFormat.from_dict(given), window=window
         )
+        properties = dict(component.exec_properties)
+        if "span" in properties:
+            nowhere = data_types.PipelineInfo("", "")
+            driver = SpanDriver(metadata_handle=None)
+            properties = driver.resolve_exec_properties(properties, nowhere, data_types.ComponentInfo("", "", nowhere))
         artifact = standard_artifacts.Examples()
         artifact.uri = str(tmp_path / f"examples-{next(runs)}")
         context = BaseBeamExecutor.Context(beam_pipeline_args=beam_pipeline_args) if beam_pipeline_args else None
         executor = component.executor_spec.executor_class(context)
-        executor.Do({}, {"examples": [artifact]}, dict(component.exec_properties))
+        executor.Do({}, {"examples": [artifact]}, properties)
         return Outcome(artifact)
 
     return run_executor

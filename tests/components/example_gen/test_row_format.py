@@ -5,8 +5,9 @@ import json
 import pytest
 from tfx.utils import proto_utils
 
-from components.example_gen.custom_config import pack_rows, unpack_rows
+from components.example_gen.custom_config import pack, unpack_rows, unpack_window
 from components.example_gen.row_format import RowFormat, missing_columns
+from components.example_gen.span_window import Window
 from trainer_module.errors import UserError
 
 GIVEN = {
@@ -31,7 +32,15 @@ def test_every_key_survives_json() -> None:
 @pytest.mark.parametrize("given", [GIVEN, {"text": ["t"], "label": "y"}])
 def test_it_travels_in_tfx_custom_config(given: dict[str, object]) -> None:
     rows = RowFormat.from_dict(given)
-    assert unpack_rows(proto_utils.proto_to_json(pack_rows(rows))) == rows
+    assert unpack_rows(proto_utils.proto_to_json(pack(rows))) == rows
+
+
+def test_a_window_travels_beside_it() -> None:
+    rows, window = RowFormat(text=["t"], label="y"), Window(spans=7, hold_out_newest=True, on_missing="warn")
+    packed = proto_utils.proto_to_json(pack(rows, window))
+    assert (unpack_rows(packed), unpack_window(packed)) == (rows, window)
+    assert pack(rows, Window()) == pack(rows)
+    assert unpack_window(None) == unpack_window(proto_utils.proto_to_json(pack(rows))) == Window()
 
 
 def test_custom_config_without_rows() -> None:

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
+from components.example_gen.spans_read import ReadSpan, SpansRead
+from pipeline.config import PipelineConfig
+from pipeline.runners.kfp.package import compile_package
 from pipeline.runners.kfp.step import main
 
 Package = Any
@@ -94,6 +98,23 @@ def test_a_parameter_that_the_step_does_not_have(package: Package, capsys: pytes
     command = ["--node", "live_model", "--run-id", "r", "--pipeline-root", "/r", "--metadata", "sqlite:/tmp/none"]
     assert main([*command, "--parameter", "freeze", "[]", *args[-2:]]) == 2
     assert capsys.readouterr().err.endswith("UserError: freeze: is not a parameter of this step\n")
+
+
+@pytest.mark.slow
+def test_example_gen_reads_the_window_that_ends_at_the_parameter(
+    package: Package, make_kfp_config: Callable[..., PipelineConfig], kfp_folder: Path, tmp_path: Path, store_file: Path
+) -> None:
+    for day in range(1, 5):
+        (kfp_folder / f"day-{day}.csv").write_text("text,label\n" + day * "good,pos\nbad,neg\n", encoding="utf-8")
+    config = make_kfp_config(f"data.train={kfp_folder}/day-{{SPAN}}.csv", "data.eval=newest", "data.window=3")
+    windowed = replace(package, spec=compile_package(config, tmp_path / "pipeline.yaml"))
+    given = {"run_id": "run-1", "pipeline_root": str(tmp_path), "metadata": f"sqlite:{store_file}", "span": "3"}
+    assert main(windowed.arguments("example-gen", given)) == 0
+    store = MetadataStore(sqlite_metadata_connection_config(str(store_file)))
+    (examples,) = store.get_artifacts_by_type("Examples")
+    assert SpansRead.of(examples) == SpansRead(first_span=1, last_span=3, spans=[ReadSpan(span=n) for n in (1, 2, 3)])
+    assert examples.custom_properties["rows_train"].int_value == 6
+    assert examples.custom_properties["rows_eval"].int_value == 6
 
 
 def test_a_node_whose_inputs_are_nowhere(step: Step, store_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
