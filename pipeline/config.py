@@ -239,10 +239,12 @@ class PushSettings(StrictSection):
 
     Attributes:
         directory: A folder that gets one numbered folder per pushed model, as TensorFlow Serving reads it.
+        keep_versions: How many of these stay, the newest ones; default: all.
         vertex: Where a pipeline that runs on Vertex AI deploys to an endpoint instead; needs `[vertex]`.
     """
 
     directory: NonEmpty
+    keep_versions: Annotated[int, Field(ge=1)] | None = None
     vertex: VertexEndpoint | None = None
 
 
@@ -311,7 +313,7 @@ class PipelineConfig(StrictSection):
         root = info.data["pipeline"].root if "pipeline" in info.data else ""
         if given is None:
             return PushSettings(directory=os.path.join(root, "serving"))
-        if "vertex" in _table(given) and "directory" not in given:
+        if _table(given).keys() & {"keep_versions", "vertex"} and "directory" not in given:
             return {"directory": os.path.join(root, "serving"), **given}
         return given
 

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 import tensorflow_data_validation as tfdv
 
 # From where they are, not by way of `tfx.v1`: that imports Google Cloud's clients too, which takes four seconds.
-from tfx.components import ExampleValidator, Pusher, SchemaGen, StatisticsGen, Transform
+from tfx.components import ExampleValidator, SchemaGen, StatisticsGen, Transform
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.base import base_component
 from tfx.dsl.components.common.resolver import Resolver
@@ -21,11 +21,12 @@ from components.example_gen.component import make_example_gen
 from components.example_gen.row_format import RowFormat
 from components.freeze_audit.component import FreezeAudit
 from components.freeze_planner.component import FreezePlanner
+from components.live_model import LiveModelStrategy
 from components.planned_trainer.component import PlannedTrainer
 from pipeline.config import DataSettings, PipelineConfig
 from pipeline.eval_config import make_eval_config
 from pipeline.runtime_parameters import RuntimeParameters
-from pipeline.vertex_steps import destination, training
+from pipeline.vertex_steps import pusher, training
 from trainer_module.settings import BertSettings
 
 
@@ -102,11 +103,7 @@ def create_pipeline(
         parameters=changeable,
         **training(config, settings, on_vertex=on_vertex),
     ).with_id("Trainer")
-    live_model = Resolver(
-        strategy_class=LatestBlessedModelStrategy,
-        model=Channel(type=standard_artifacts.Model),
-        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
-    ).with_id("live_model")
+    live_model = _live_model(on_vertex=on_vertex)
     evaluator = UnconvertedEvaluator(
         examples=examples,
         model=trainer.outputs["model"],
@@ -120,11 +117,13 @@ def create_pipeline(
         model_run=trainer.outputs["model_run"],
         custom_config=settings.to_custom_config(),
     )
-    pusher = Pusher(
+    push = pusher(
+        config,
+        on_vertex=on_vertex,
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=freeze_audit.outputs["blessing"],
-        **destination(config, on_vertex=on_vertex),
+        live_push=live_model.outputs.get("pushed_model"),
     )
     return Pipeline(
         pipeline_name=config.pipeline.name,
@@ -140,7 +139,7 @@ def create_pipeline(
             live_model,
             evaluator,
             freeze_audit,
-            pusher,
+            push,
         ],
         metadata_connection_config=(
             metadata.sqlite_metadata_connection_config(metadata_path) if metadata_path else None
@@ -160,6 +159,18 @@ def row_format(config: PipelineConfig) -> RowFormat:
     """What ExampleGen's workers must know of the rows."""
     shared = set(RowFormat.model_fields) & set(DataSettings.model_fields)
     return RowFormat(task=config.model.task, **{key: getattr(config.data, key) for key in shared})
+
+
+def _live_model(*, on_vertex: bool) -> Resolver:
+    """Finds the model that new ones are compared with; Vertex AI has two resolvers only, and none of one's own."""
+    model = Channel(type=standard_artifacts.Model)
+    if on_vertex:
+        blessings = Channel(type=standard_artifacts.ModelBlessing)
+        resolver = Resolver(strategy_class=LatestBlessedModelStrategy, model=model, model_blessing=blessings)
+    else:
+        pushes = Channel(type=standard_artifacts.PushedModel)
+        resolver = Resolver(strategy_class=LiveModelStrategy, model=model, pushed_model=pushes)
+    return resolver.with_id("live_model")
 
 
 def _schema_gen(schema_path: str | None, statistics: Channel) -> base_component.BaseComponent:

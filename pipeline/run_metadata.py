@@ -64,7 +64,9 @@ class RunMetadata:
 def forget_lost_artifacts(metadata_path: str) -> None:
     """Marks what was removed from this machine as deleted, so that the components that made it aren't skipped.
 
-    TFX takes a cached output for granted. A pushed model counts as removed when its serving folder is.
+    TFX takes a cached output for granted. A pushed model counts as removed when its serving folder is, be it by
+    `push.keep_versions`. That disturbs nothing: its Model stays what it is, and Pusher looks at the folder anew in each
+    run that comes after a push.
     """
     if not os.path.exists(metadata_path):
         return

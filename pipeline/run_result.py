@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow_transform as tft
 
+from components.artifact_properties import REASON
 from components.artifacts import FreezeAudit
 from components.example_gen.spans_read import SpansRead
 from components.freeze_audit.audit_files import audit_file
@@ -26,6 +27,7 @@ class RunResult:
     Attributes:
         blessed: Whether Evaluator blessed the model.
         pushed_model: The folder of the version that was pushed; None when nothing was.
+        not_pushed_because: Pusher's reason; empty when something was pushed.
         evaluation: Metrics and missed thresholds.
         plan: What was frozen.
         audit: Whether that is so in the exported model.
@@ -46,12 +48,14 @@ class RunResult:
     run_dir: str
     log_file: str
     spans: SpansRead | None = None
+    not_pushed_because: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The object that `permafrost run --json` prints."""
         return {
             "blessed": self.blessed,
             "pushed_model": self.pushed_model,
+            **({"not_pushed_because": self.not_pushed_because} if self.not_pushed_because else {}),
             "metrics": dict(self.evaluation.metrics),
             "audit": self.audit.verdict,
             "freeze": {"frozen_params": self.plan.frozen_params, "trainable_params": self.plan.trainable_params},
@@ -85,6 +89,7 @@ def read_result(run: RunMetadata, seconds: Mapping[str, float], run_dir: str, lo
         run_dir=run_dir,
         log_file=log_file,
         spans=SpansRead.of(examples) if examples else None,
+        not_pushed_because=string_property(pushed, REASON) if pushed else "",
     )
 
 

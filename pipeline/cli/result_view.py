@@ -33,10 +33,17 @@ def print_result(console: Console, result: RunResult, config: PipelineConfig) ->
         console.print("[bold red]not blessed[/]:")
         for reason in result.evaluation.missed or ["Evaluator gave no reason; see its log"]:
             console.print(f"  {escape(reason)}")
-    console.print(f"pushed to {result.pushed_model}" if result.pushed_model else "nothing was pushed", soft_wrap=True)
+    console.print(_push_line(result), soft_wrap=True)
     if result.cached:
         console.print(f"[dim]unchanged, so not run again: {', '.join(sorted(result.cached))}[/]")
     console.print(f"[dim]log: {result.log_file}[/]", soft_wrap=True)
+
+
+def _push_line(result: RunResult) -> str:
+    if result.pushed_model:
+        return f"pushed to {result.pushed_model}"
+    told = not result.blessed or result.audit.verdict != "passed"
+    return "nothing was pushed" + (f": {escape(result.not_pushed_because)}" if not told else "")
 
 
 def _metrics_table(result: RunResult, config: PipelineConfig) -> Table:

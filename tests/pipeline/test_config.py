@@ -314,6 +314,13 @@ def test_default_push_follows_the_root():
     assert in_cloud.push.directory == "gs://bucket/runs/serving"
 
 
+def test_how_many_versions_stay():
+    assert read().push.keep_versions is None
+    kept = read(push={"keep_versions": 1}).push
+    assert (kept.directory, kept.keep_versions) == ("runs/mine/serving", 1)
+    assert problems(push={"keep_versions": 0}) == ["push.keep_versions: should be greater than or equal to 1; given 0"]
+
+
 @pytest.mark.parametrize("url", ["https://h/m/1", "gs://b/m", "hdfs://n/m", "s3://b/m", "file:///m"])
 def test_urls_stay(url: str):
     assert absolute_path(url, Path("/project")) == url

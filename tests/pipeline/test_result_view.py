@@ -75,6 +75,13 @@ def test_an_audit_that_failed_with_its_reasons(result: RunResult, make_config) -
     assert failed.to_json()["audit"] == "failed"
 
 
+def test_why_a_sound_model_was_not_pushed(result: RunResult, make_config) -> None:
+    withdrawn = replace(result, pushed_model=None, not_pushed_because="this model was withdrawn [by a rollback]")
+    assert "nothing was pushed: this model was withdrawn [by a rollback]" in printed(withdrawn, make_config)
+    assert withdrawn.to_json()["not_pushed_because"] == "this model was withdrawn [by a rollback]"
+    assert "not_pushed_because" not in result.to_json()
+
+
 def test_spans_are_told_where_there_are_any(result: RunResult, make_config) -> None:
     spans = SpansRead(first_span=5, last_span=7, spans=[ReadSpan(span=5), ReadSpan(span=7)], missing_spans=[6])
     spanned = replace(result, spans=spans)

@@ -167,7 +167,7 @@ def test_each_step_is_tfxs_entry_point_in_the_image(job: dict[str, Any]):
         "Trainer": "components.planned_trainer.executor.Executor",
         "Evaluator": "components.evaluator.executor.UnconvertedExecutor",
         "FreezeAudit": "components.freeze_audit.executor.Executor",
-        "Pusher": "tfx.components.pusher.executor.Executor",
+        "Pusher": "components.atomic_pusher.executor.Executor",
     }
     for step, container in steps.items():
         assert container["image"] == IMAGE
@@ -284,6 +284,7 @@ def test_training_in_a_custom_job(config_file: Path):
 def test_pushing_to_an_endpoint(config_file: Path, job: dict[str, Any]):
     folder = {"filesystem": {"base_directory": "gs://my-bucket/serving"}}
     assert constant(job, "Pusher", "push_destination") == folder
+    assert constant(changed(config_file, "push.keep_versions=3"), "Pusher", "keep_versions") == 3
     deployed = changed(config_file, 'push.vertex={ endpoint = "tickets", max_replicas = 2, traffic = 10 }')
     executor = "tfx.extensions.google_cloud_ai_platform.pusher.executor.Executor"
     assert containers(deployed)["Pusher"]["args"][1] == executor

@@ -77,7 +77,7 @@ def test_the_order_of_the_steps(package: Package) -> None:
         "trainer": ["freeze-planner", "schema-gen", "transform"],
         "evaluator": ["example-gen", "live-model", "trainer"],
         "freeze-audit": ["freeze-planner", "trainer"],
-        "pusher": ["evaluator", "freeze-audit", "trainer"],
+        "pusher": ["evaluator", "freeze-audit", "live-model", "trainer"],
     }
 
 

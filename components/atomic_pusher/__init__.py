@@ -1,0 +1,1 @@
+"""TFX's Pusher, all or nothing; see `component.AtomicPusher`."""
