@@ -284,7 +284,8 @@ def test_training_in_a_custom_job(config_file: Path):
 def test_pushing_to_an_endpoint(config_file: Path, job: dict[str, Any]):
     folder = {"filesystem": {"base_directory": "gs://my-bucket/serving"}}
     assert constant(job, "Pusher", "push_destination") == folder
-    assert constant(changed(config_file, "push.keep_versions=3"), "Pusher", "keep_versions") == 3
+    kept = tasks(changed(config_file, "push.keep_versions=3"))["Pusher"]["inputs"]["parameters"]["keep_versions"]
+    assert kept["runtimeValue"]["constant"] == 3
     deployed = changed(config_file, 'push.vertex={ endpoint = "tickets", max_replicas = 2, traffic = 10 }')
     executor = "tfx.extensions.google_cloud_ai_platform.pusher.executor.Executor"
     assert containers(deployed)["Pusher"]["args"][1] == executor
