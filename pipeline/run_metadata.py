@@ -64,8 +64,8 @@ class RunMetadata:
 def forget_lost_artifacts(metadata_path: str) -> None:
     """Marks what was removed from this machine as deleted, so that the components that made it aren't skipped.
 
-    TFX takes a cached output for granted. A pushed model counts as removed when its serving folder is, be it by
-    `push.keep_versions`. That disturbs nothing: its Model stays what it is, and Pusher looks at the folder anew in each
+    TFX takes a cached output for granted. A push stays what it is when its serving folder is gone, be it by
+    `push.keep_versions`: its model is still what a new one is compared with, and Pusher looks at the folder anew in each
     run that comes after a push.
     """
     if not os.path.exists(metadata_path):
@@ -74,8 +74,7 @@ def forget_lost_artifacts(metadata_path: str) -> None:
     lost = [
         artifact
         for artifact in store.get_artifacts()
-        if artifact.state == mlmd.Artifact.LIVE
-        and (_is_lost(artifact.uri) or _is_lost(string_property(artifact, "pushed_destination")))
+        if artifact.state == mlmd.Artifact.LIVE and _is_lost(artifact.uri)
     ]
     for artifact in lost:
         artifact.state = mlmd.Artifact.DELETED

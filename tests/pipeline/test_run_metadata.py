@@ -92,7 +92,7 @@ def test_inputs_are_no_outputs(store: Store) -> None:
         ("kept", "", mlmd.Artifact.LIVE),
         ("lost", "", mlmd.Artifact.DELETED),
         ("kept", "kept", mlmd.Artifact.LIVE),
-        ("kept", "lost", mlmd.Artifact.DELETED),
+        ("kept", "lost", mlmd.Artifact.LIVE),
         ("gs://bucket/model", "gs://bucket/serving/1", mlmd.Artifact.LIVE),
     ],
 )
