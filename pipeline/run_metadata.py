@@ -65,8 +65,8 @@ def forget_lost_artifacts(metadata_path: str) -> None:
     """Marks what was removed from this machine as deleted, so that the components that made it aren't skipped.
 
     TFX takes a cached output for granted. A push stays what it is when its serving folder is gone, be it by
-    `push.keep_versions`: its model is still what a new one is compared with, and Pusher looks at the folder anew in each
-    run that comes after a push.
+    `push.keep_versions`: its model is still what a new one is compared with, and Pusher looks at the folder anew
+    in each run that comes after a push.
     """
     if not os.path.exists(metadata_path):
         return
