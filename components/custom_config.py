@@ -71,6 +71,8 @@ def read_settings(exec_properties: Mapping[str, Any]) -> BertSettings:
             changes |= read(exec_properties)
         except UserError as error:
             problems += error.problems
+    if settings.start_from == "hub" and changes.get("start_from") == "live":
+        problems.append('train.start_from: the pipeline was compiled without it; compile it with start_from = "live"')
     if problems:
         raise UserError(problems)
     return BertSettings.model_validate(settings.model_dump(exclude_unset=True) | changes) if changes else settings

@@ -93,17 +93,18 @@ def create_pipeline(
         # It spares counting labels again in a window of rows that slides; writing it costs more than counting them.
         disable_analyzer_cache=True,
     )
+    live_model = _live_model(on_vertex=on_vertex)
     trainer = PlannedTrainer(
         examples=transform.outputs["transformed_examples"],
         freeze_plan=freeze_planner.outputs["freeze_plan"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
+        base_model=live_model.outputs["model"] if settings.start_from == "live" else None,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
         parameters=changeable,
         **training(config, settings, on_vertex=on_vertex),
     ).with_id("Trainer")
-    live_model = _live_model(on_vertex=on_vertex)
     evaluator = UnconvertedEvaluator(
         examples=examples,
         model=trainer.outputs["model"],
@@ -135,8 +136,8 @@ def create_pipeline(
             schema_gen,
             example_validator,
             transform,
-            trainer,
             live_model,
+            trainer,
             evaluator,
             freeze_audit,
             push,

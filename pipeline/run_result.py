@@ -17,6 +17,7 @@ from pipeline.run_metadata import RunMetadata, int_property, string_property
 from trainer_module.audit.audit_record import AuditRecord
 from trainer_module.features import LABEL_VOCABULARY, in_class_order
 from trainer_module.freezing.freeze_plan import FreezePlan
+from trainer_module.start_record import StartRecord, read_start
 from trainer_module.trainer import PLAN_FILE
 
 
@@ -36,6 +37,7 @@ class RunResult:
         run_dir: Artifacts, metadata and logs.
         log_file: Of this run.
         spans: Which spans were read; None where the paths hold none.
+        start: With which weights training began; None where `train.start_from` is `hub`.
     """
 
     blessed: bool
@@ -48,6 +50,7 @@ class RunResult:
     run_dir: str
     log_file: str
     spans: SpansRead | None = None
+    start: StartRecord | None = None
     not_pushed_because: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -61,6 +64,7 @@ class RunResult:
             "freeze": {"frozen_params": self.plan.frozen_params, "trainable_params": self.plan.trainable_params},
             "seconds": {name: round(seconds, 2) for name, seconds in self.seconds.items()},
             "run_dir": self.run_dir,
+            **({} if self.start is None else {"start": self.start.model_dump()}),
             **({} if self.spans is None else {"span": self.spans.last_span, **self.spans.model_dump()}),
         }
 
@@ -89,6 +93,7 @@ def read_result(run: RunMetadata, seconds: Mapping[str, float], run_dir: str, lo
         run_dir=run_dir,
         log_file=log_file,
         spans=SpansRead.of(examples) if examples else None,
+        start=read_start(_uri(run, "Trainer", "ModelRun")),
         not_pushed_because=string_property(pushed, REASON) if pushed else "",
     )
 

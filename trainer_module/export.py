@@ -9,6 +9,7 @@ import tensorflow_transform as tft
 from trainer_module.audit.plan_in_model import write_plan
 from trainer_module.features import LABEL, MASK, TYPE_IDS, WORD_IDS, in_class_order
 from trainer_module.freezing.freeze_plan import FreezePlan
+from trainer_module.head_in_model import record_head, write_head
 from trainer_module.settings import BertSettings
 from trainer_module.training.classifier import BertClassifier
 from trainer_module.transform_graph import Column, TransformGraph
@@ -41,6 +42,7 @@ class ServingModel(tf.Module):
         # A closure, not an attribute: TensorFlow would export every Keras layer it finds here.
         self._predict = tf.function(lambda inputs: classifier(inputs, training=False), autograph=False)
         self.model_variables = list(classifier.variables)
+        self.head_record = record_head(settings, labels, classifier.head.kernel, classifier.head.bias)
         self.transform = TransformGraph(transform_output.transform_savedmodel_dir)
         self._settings = settings
         self._text_inputs = text_inputs(settings.text)
@@ -181,11 +183,13 @@ def text_inputs(columns: Sequence[str]) -> dict[str, str]:
 
 
 def export(model: ServingModel, path: str, plan: FreezePlan) -> None:
-    """Writes the SavedModel to `path`, with the plan that it was trained by and requests to warm it up.
+    """Writes the SavedModel to `path`, with the plan that it was trained by, what its head's outputs mean, and requests
+    to warm it up.
 
-    See `plan_in_model` and `warmup`.
+    See `plan_in_model`, `head_in_model` and `warmup`.
     """
     signatures = model.signatures()
     tf.saved_model.save(model, path, signatures=signatures)
     write_plan(path, plan)
+    write_head(path, model.head_record)
     write_warmup(path, model.warmup_requests())

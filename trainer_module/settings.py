@@ -81,6 +81,8 @@ class TrainSettings(_Strict):
     """How long and how fast to train.
 
     Attributes:
+        start_from: `live`: what trains, and the head, begin with the values of the live model, where there is one (see
+            `docs/warm_start.md`); `hub`: with those of the Hub model and a fresh head.
         epochs: Passes over the training rows.
         steps: Batches to train on instead of `epochs`; stops in the middle of an epoch if need be.
         batch_size: Examples per step, of all devices together.
@@ -108,6 +110,7 @@ class TrainSettings(_Strict):
         seed: Of weight initialisation, shuffling and dropout.
     """
 
+    start_from: Literal["hub", "live"] = "hub"
     epochs: Annotated[int, Field(ge=1)] = 3
     steps: Annotated[int, Field(ge=1)] | None = None
     batch_size: Annotated[int, Field(ge=1)] = 32

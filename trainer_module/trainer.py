@@ -19,10 +19,12 @@ from trainer_module.freezing.planning import plan_freeze
 from trainer_module.full_disk import whole_or_nothing
 from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import BertSettings
+from trainer_module.start_record import write_start
 from trainer_module.training.classifier import BertClassifier
 from trainer_module.training.distribution import choose_distribution
 from trainer_module.training.rows import read_rows
 from trainer_module.training.train import train
+from trainer_module.warm_start import warm_start
 
 PLAN_FILE = "freeze_plan.json"
 """The plan that was trained, beside the TensorBoard logs in `model_run_dir`."""
@@ -35,7 +37,8 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
         fn_args: `custom_config["bert"]` holds the settings; see `BertSettings`. `train_steps`, where given, bounds
-            the training as the setting `steps` does.
+            the training as the setting `steps` does. `base_model`, the live model's folder, counts where the setting
+            `start_from` says so.
 
     Raises:
         UserError: The settings, the model or a freeze rule are wrong, or not what was planned before the run.
@@ -64,6 +67,9 @@ def run_fn(fn_args: FnArgs) -> None:
             dropout=settings.dropout,
             seed=settings.seed,
         )
+        if settings.start_from == "live":
+            classifier.build_head(plan.model.hidden)
+            start = warm_start(classifier, plan, settings, labels, fn_args.base_model)
     with distribution.written_by_chief(fn_args.model_run_dir, fn_args.serving_model_dir) as (run_dir, model_dir):
         train(
             classifier,
@@ -74,6 +80,8 @@ def run_fn(fn_args: FnArgs) -> None:
             run_dir,
             distribution,
         )
+        if settings.start_from == "live":
+            write_start(run_dir, start)
         tf.io.gfile.makedirs(run_dir)  # where training had ended before, nobody has written its logs
         record = check_frozen(plan, hub_model.weights, classifier.encoder.hub_variables)
         with tf.io.gfile.GFile(os.path.join(run_dir, RECORD_FILE), "w") as stream:

@@ -35,6 +35,8 @@ class PlannedTrainer(base_component.BaseComponent):
         freeze_plan: FreezePlanner's output.
         transform_graph: `TransformGraph`.
         schema: `Schema`.
+        base_model: The live `Model`, or an empty channel while there is none; only where `start_from` is `live`, as
+            TFX's cache takes the Trainer with another one for another training.
         train_args: Splits and steps.
         eval_args: Splits.
         custom_config: What FreezePlanner got: settings under `bert`; or a runtime parameter with JSON text.
@@ -54,6 +56,7 @@ class PlannedTrainer(base_component.BaseComponent):
         freeze_plan: BaseChannel,
         transform_graph: BaseChannel,
         schema: BaseChannel | None = None,
+        base_model: BaseChannel | None = None,
         train_args: trainer_pb2.TrainArgs | None = None,
         eval_args: trainer_pb2.EvalArgs | None = None,
         custom_config: Mapping[str, Any] | RuntimeParameter,
@@ -66,6 +69,7 @@ class PlannedTrainer(base_component.BaseComponent):
             freeze_plan=freeze_plan,
             transform_graph=transform_graph,
             schema=schema,
+            base_model=base_model,
             run_fn="trainer_module.run_fn",
             train_args=train_args or trainer_pb2.TrainArgs(),
             eval_args=eval_args or trainer_pb2.EvalArgs(),

@@ -26,6 +26,8 @@ def print_result(console: Console, result: RunResult, config: PipelineConfig) ->
         if not any(all(f"{column}=" in name for column in columns) for name in result.evaluation.slices):
             # TFMA says nothing of a slice that no row belongs to.
             console.print(f"[yellow]warning:[/] evaluate.slices: no row has {escape(' and '.join(columns))}")
+    if result.start is not None:
+        console.print(escape(result.start.describe()), soft_wrap=True)
     _print_freeze(console, result)
     if result.blessed:
         console.print("[bold green]blessed[/]: every threshold is met")
