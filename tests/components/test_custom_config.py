@@ -73,6 +73,16 @@ def test_train_goes_before_the_config_and_train_steps_before_both() -> None:
     assert settings(train="{}", train_steps=3).batch_size == 8
 
 
+def test_a_run_may_start_from_the_hub_but_from_the_live_model_only_where_the_pipeline_looks_for_it() -> None:
+    live = BERT | {"start_from": "live"}
+    compiled = {"custom_config": json.dumps({"bert": live}), "train": '{"start_from": "hub"}'}
+    assert read_settings(compiled).start_from == "hub"
+    assert read_settings(compiled | {"train": '{"start_from": "live"}'}).start_from == "live"
+    assert refused(train='{"start_from": "live"}') == [
+        'train.start_from: the pipeline was compiled without it; compile it with start_from = "live"'
+    ]
+
+
 def test_a_rule_that_cannot_be_read_is_told_as_locally(tmp_path: Path) -> None:
     rules = ['[{"freze": "all"}, {"freeze": "encoder["}]', "{", '"all"', "[1]"]
     config = tmp_path / "config.toml"

@@ -15,6 +15,7 @@ from trainer_module.audit.audit_record import AuditRecord
 from trainer_module.freezing.planning import plan_freeze
 from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import ModelSettings
+from trainer_module.start_record import StartRecord
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +97,10 @@ def test_spans_are_told_where_there_are_any(result: RunResult, make_config) -> N
         "missing_spans": [6],
     }
     assert not any("span" in key for key in result.to_json())
+
+
+def test_which_model_training_went_on_from(result: RunResult, make_config) -> None:
+    assert not any(line.startswith("started from") for line in printed(result, make_config))
+    start = StartRecord(live_model="serving/1", variables=3, new_classes=("a[b]",))
+    lines = printed(replace(result, start=start), make_config)
+    assert "started from the live model serving/1; new classes: a[b]" in lines

@@ -42,6 +42,11 @@ def test_it_is_the_stock_trainer_with_a_plan_among_its_inputs() -> None:
     assert json.loads(properties["eval_args"]) == {}
 
 
+def test_a_live_model_to_start_from_is_an_input_where_it_is_given() -> None:
+    live = Channel(type=standard_artifacts.Model)
+    assert PlannedTrainer(**channels(), base_model=live, custom_config=CONFIG).inputs["base_model"] is live
+
+
 def test_the_settings_may_be_a_runtime_parameter() -> None:
     parameter = RuntimeParameter(name="bert", ptype=str)
     trainer = PlannedTrainer(**channels(), custom_config=parameter)

@@ -218,6 +218,14 @@ def test_what_waits_for_what(job: dict[str, Any]):
     }
 
 
+def test_the_trainer_waits_for_the_live_model_where_it_starts_from_it(config_file: Path):
+    trainer = tasks(changed(config_file, 'train.start_from="live"'))["Trainer"]
+    assert trainer["dependentTasks"] == ["FreezePlanner", "SchemaGen", "Transform", "live_model-model-resolver"]
+    assert trainer["inputs"]["artifacts"]["base_model"] == {
+        "taskOutputArtifact": {"producerTask": "live_model-model-resolver", "outputArtifactKey": "model"}
+    }
+
+
 def test_the_only_resolver_is_for_the_latest_blessed_model(job: dict[str, Any]):
     executors = job["pipelineSpec"]["deploymentSpec"]["executors"]
     assert {label: kind for label, executor in executors.items() for kind in executor if kind != "container"} == {
