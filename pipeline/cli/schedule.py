@@ -13,8 +13,8 @@ from rich.table import Table
 from pipeline.cli.submit import print_request, run_order
 from pipeline.cli.terminal import Terminal
 from pipeline.config_file import load_config
+from pipeline.cron import check_cron
 from pipeline.service.compiled_pipeline import Target
-from pipeline.service.cron import check_cron
 from pipeline.service.orders import Schedule, ScheduleOrder
 from pipeline.service.schedule_choice import choose_schedule, refuse_second
 from pipeline.service.targets import choose_target, compiled, open_service

@@ -7,9 +7,9 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pipeline.cron import split_zone
 from pipeline.kfp_settings import KfpSettings
 from pipeline.service.compiled_pipeline import CompiledPipeline
-from pipeline.service.cron import split_zone
 from pipeline.service.kfp_errors import TOKEN_VARIABLE, kfp_errors, refuse_other_server
 from pipeline.service.orders import RunOrder, Schedule, ScheduleOrder, SubmittedRun
 from pipeline.service.service_errors import RunFailed

@@ -1,4 +1,4 @@
-"""Checks a cron expression, so that a slip is found before a service refuses it, or takes it for something else."""
+"""Reads a cron expression, so that a slip is found before a scheduler refuses it, or takes it for something else."""
 
 import re
 import zoneinfo
@@ -17,11 +17,12 @@ _FIELDS: tuple[tuple[str, int, int, Mapping[str, int]], ...] = (
 )
 
 
-def check_cron(expression: str) -> None:
+def check_cron(expression: str, option: str = "--cron") -> None:
     """Lets five fields through, with or without a time zone before them.
 
     Args:
         expression: `minute hour day month weekday`, such as `0 3 * * MON-FRI`, or `TZ=Europe/Berlin 0 3 * * *`.
+        option: What it was given by, for the message.
 
     Raises:
         UserError: It is something else; with what is wrong in each field.
@@ -29,15 +30,16 @@ def check_cron(expression: str) -> None:
     zone, fields = split_zone(expression)
     problems = []
     if zone is not None and zone not in zoneinfo.available_timezones():
-        problems.append(f"--cron: {zone!r} is no time zone; write one as in TZ=Europe/Berlin")
+        problems.append(f"{option}: {zone!r} is no time zone; write one as in TZ=Europe/Berlin")
     parts = fields.split()
     if len(parts) != len(_FIELDS):
         problems.append(
-            f"--cron: should have 5 fields: minute, hour, day, month, weekday, as in '0 3 * * *'; given {expression!r}"
+            f"{option}: should have 5 fields: minute, hour, day, month, weekday, as in '0 3 * * *'; "
+            f"given {expression!r}"
         )
     else:
         for text, (name, low, high, names) in zip(parts, _FIELDS, strict=True):
-            problems += [f"--cron: {text!r} is no {name}: {reason}" for reason in _reasons(text, low, high, names)]
+            problems += [f"{option}: {text!r} is no {name}: {reason}" for reason in _reasons(text, low, high, names)]
     if problems:
         raise UserError(problems)
 
@@ -46,6 +48,35 @@ def split_zone(expression: str) -> tuple[str | None, str]:
     """The time zone of an expression, if it names one, and its fields."""
     parts = re.fullmatch(r"(?:CRON_)?TZ=(\S*)\s+(.*)", expression.strip())
     return (parts[1], parts[2]) if parts else (None, expression.strip())
+
+
+def cron_values(fields: str) -> tuple[tuple[int, ...], ...]:
+    """Each field's values: minutes, hours, days, months, weekdays (0 is Sunday).
+
+    Args:
+        fields: Five of them, which `check_cron` let through.
+
+    Example:
+        >>> cron_values("*/20 3-5 1 * FRI")[:2]
+        ((0, 20, 40), (3, 4, 5))
+    """
+    return tuple(_values(text, *field[1:]) for text, field in zip(fields.split(), _FIELDS, strict=True))
+
+
+def _values(field: str, low: int, high: int, names: Mapping[str, int]) -> tuple[int, ...]:
+    values: set[int] = set()
+    for item in field.split(","):
+        span, _, step = item.partition("/")
+        first, _, last = span.partition("-")
+        start, end = (low, high) if first == "*" else (_number(first, names), _number(last or first, names))
+        # `5/15` begins at 5 and has no end of its own.
+        end = high if step and not last else end
+        values.update(range(start, end + 1, int(step or 1)))
+    return tuple(sorted(values))
+
+
+def _number(text: str, names: Mapping[str, int]) -> int:
+    return names[text.upper()] if text.upper() in names else int(text)
 
 
 def _reasons(field: str, low: int, high: int, names: Mapping[str, int]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.service.cron import check_cron, split_zone
+from pipeline.cron import check_cron, split_zone
 from trainer_module.errors import UserError
 
 

@@ -1,0 +1,1 @@
+"""`permafrost retrain`: unattended runs, each in a process of its own."""
