@@ -25,6 +25,7 @@ from components.example_gen.spans import (
 )
 from pipeline.beam_settings import BeamSettings
 from pipeline.kfp_settings import KfpSettings
+from pipeline.retrain_settings import RetrainSettings
 from pipeline.strict_section import NonEmpty, StrictSection
 from pipeline.vertex_settings import VertexEndpoint, VertexSettings
 from trainer_module.settings import BertSettings, ColumnName, ModelSettings, TrainSettings
@@ -275,6 +276,7 @@ class PipelineConfig(StrictSection):
     kfp: KfpSettings | None = None
     beam: BeamSettings | None = None
     push: PushSettings = Field(default=None, validate_default=True)
+    retrain: RetrainSettings = RetrainSettings()
 
     @field_validator("evaluate", mode="wrap")
     @classmethod
@@ -345,6 +347,7 @@ class PipelineConfig(StrictSection):
                 "vertex": self.vertex and _with_paths(self.vertex, folder, "staging_root"),
                 "kfp": self.kfp and _with_paths(self.kfp, folder, "pipeline_root"),
                 "push": _with_paths(self.push, folder, "directory"),
+                "retrain": _with_hook(self.retrain, folder),
             }
         )
 
@@ -364,6 +367,13 @@ def absolute_path(path: str, folder: Path) -> str:
 def _with_paths(section: BaseModel, folder: Path, *keys: str) -> BaseModel:
     given = {key: getattr(section, key) for key in keys if getattr(section, key) is not None}
     return section.model_copy(update={key: absolute_path(path, folder) for key, path in given.items()})
+
+
+def _with_hook(retrain: RetrainSettings, folder: Path) -> RetrainSettings:
+    """A command without a slash is looked up on the PATH."""
+    if not retrain.hook or "/" not in retrain.hook[0]:
+        return retrain
+    return retrain.model_copy(update={"hook": [absolute_path(retrain.hook[0], folder), *retrain.hook[1:]]})
 
 
 def _slice_problems(evaluate: Any, columns: list[str] | None) -> Iterator[InitErrorDetails]:

@@ -59,6 +59,7 @@ class RunResult:
             "blessed": self.blessed,
             "pushed_model": self.pushed_model,
             **({"not_pushed_because": self.not_pushed_because} if self.not_pushed_because else {}),
+            **({} if self.blessed else {"not_blessed_because": list(self.evaluation.missed)}),
             "metrics": dict(self.evaluation.metrics),
             "audit": self.audit.verdict,
             "freeze": {"frozen_params": self.plan.frozen_params, "trainable_params": self.plan.trainable_params},

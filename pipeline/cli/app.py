@@ -49,6 +49,9 @@ def run(
     runner: Annotated[
         Literal["beam", "local"], typer.Option(help="TFX's BeamDagRunner, or its LocalDagRunner.")
     ] = "beam",
+    log_file: Annotated[
+        Path | None, typer.Option(help="Default: named by the time, in the folder logs of pipeline.root.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the pipeline: train, evaluate, and push the model if it is blessed.
@@ -60,7 +63,38 @@ def run(
     """
     from pipeline.cli.run import run_command
 
-    raise typer.Exit(0 if run_command(config, overrides, runner, as_json) else REFUSED)
+    raise typer.Exit(0 if run_command(config, overrides, runner, log_file, as_json) else REFUSED)
+
+
+@app.command()
+def retrain(
+    config: ConfigFile,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    every: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CRON",
+            help="MINUTE HOUR DAY MONTH WEEKDAY: by the clock, until SIGTERM or Ctrl-C; in the zone of "
+            "retrain.timezone or this machine's, unless TZ=Europe/Berlin stands before.",
+        ),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="One run, now: the default.")] = False,
+) -> None:
+    """Run the pipeline unattended: now or by the clock, one run at a time, each in a process of its own.
+
+    A run that fails is tried again (retrain.attempts), but not one with a mistake or one that a gate stopped. How it
+    went is told to retrain.hook and retrain.webhook. See docs/retraining.md.
+
+    Exit code 0: blessed and pushed. 3: not blessed. 2: a mistake, or a gate stopped the run. 1: it failed, or a signal
+    ended it. With --every: 0 once a signal ended it, 2 for a mistake in the config or in CRON.
+
+    Example: permafrost retrain --config configs/nightly.toml --every "0 3 * * *"
+    """
+    from pipeline.cli.retrain import retrain_command
+
+    if once and every is not None:
+        raise UserError("retrain: give either --every CRON or --once")
+    raise typer.Exit(retrain_command(config, overrides, every))
 
 
 @app.command()

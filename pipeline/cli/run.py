@@ -13,8 +13,18 @@ from pipeline.cli.terminal import Terminal
 from pipeline.config_file import load_config
 
 
-def run_command(config_file: Path, overrides: Sequence[str], runner: Literal["beam", "local"], as_json: bool) -> bool:
+def run_command(
+    config_file: Path,
+    overrides: Sequence[str],
+    runner: Literal["beam", "local"],
+    log_file: Path | None,
+    as_json: bool,
+) -> bool:
     """Runs the pipeline of a config file and prints how it went.
+
+    Args:
+        log_file: Default: named by the time, in pipeline.root.
+        as_json: One line of JSON on stdout; all else goes to stderr.
 
     Returns:
         Whether the model was blessed and pushed.
@@ -23,7 +33,7 @@ def run_command(config_file: Path, overrides: Sequence[str], runner: Literal["be
         UserError: The config, the data, the model or a rule is wrong.
     """
     config = load_config(config_file, overrides)
-    log_file = Path(config.pipeline.root, "logs", f"{datetime.now():%Y%m%d-%H%M%S}.log")
+    log_file = log_file or Path(config.pipeline.root, "logs", f"{datetime.now():%Y%m%d-%H%M%S}.log")
     terminal = Terminal.open()
     terminal.hide_noise(log_file)
     console = terminal.err if as_json else terminal.out

@@ -1,9 +1,7 @@
 """From a cron expression to APScheduler's trigger."""
 
-import zoneinfo
-from datetime import datetime, tzinfo
+from datetime import datetime, timezone
 
-import tzlocal
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
@@ -15,7 +13,7 @@ _OPTION = "--every"
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
-def cron_trigger(expression: str, timezone: str | None = None) -> BaseTrigger:
+def cron_trigger(expression: str, zone: str | None = None) -> BaseTrigger:
     """When cron would run something.
 
     APScheduler reads cron expressions itself, but counts weekdays from Monday on, knows no step in a range of names,
@@ -23,16 +21,15 @@ def cron_trigger(expression: str, timezone: str | None = None) -> BaseTrigger:
 
     Args:
         expression: `minute hour day month weekday`; `TZ=Europe/Berlin` may stand before.
-        timezone: Where the expression names none; default: this machine's.
+        zone: The time zone where the expression names none; default: this machine's.
 
     Raises:
         UserError: The expression is wrong, or there is no such day.
     """
     check_cron(expression, _OPTION)
     named, fields = split_zone(expression)
-    zone = _zone(named or timezone)
     minutes, hours, days, months, weekdays = cron_values(fields)
-    clock = {"minute": _listed(minutes), "hour": _listed(hours), "month": _listed(months), "timezone": zone}
+    clock = {"minute": _listed(minutes), "hour": _listed(hours), "month": _listed(months), "timezone": named or zone}
     day = {"day": _listed(days)}
     weekday = {"day_of_week": ",".join(_WEEKDAYS[each] for each in weekdays)}
     _, _, day_field, _, weekday_field = fields.split()
@@ -40,13 +37,9 @@ def cron_trigger(expression: str, timezone: str | None = None) -> BaseTrigger:
         trigger = CronTrigger(**clock, **day, **weekday)
     else:
         trigger = OrTrigger([CronTrigger(**clock, **day), CronTrigger(**clock, **weekday)])
-    if trigger.get_next_fire_time(None, datetime.now(zone)) is None:
+    if trigger.get_next_fire_time(None, datetime.now(timezone.utc)) is None:
         raise UserError(f"{_OPTION}: there is no such day; given {expression!r}")
     return trigger
-
-
-def _zone(name: str | None) -> tzinfo:
-    return zoneinfo.ZoneInfo(name) if name else tzlocal.get_localzone()
 
 
 def _listed(values: tuple[int, ...]) -> str:

@@ -76,10 +76,11 @@ def test_version() -> None:
     [
         ([], ["run", "plan", "import-hf", "--version"]),
         (["run"], ["--config", "--set", "--runner", "--json", "Exit code"]),
+        (["retrain"], ["--config", "--set", "--every", "--once", "Exit code"]),
         (["plan"], ["--config", "--hub", "--freeze", "--train", "--json", "Example:"]),
         (["import-hf"], ["DIR", "OUT", "--lower-case"]),
     ],
-    ids=["permafrost", "run", "plan", "import-hf"],
+    ids=["permafrost", "run", "retrain", "plan", "import-hf"],
 )
 def test_help(arguments: list[str], expected: list[str]) -> None:
     done = call(*arguments, "--help")
@@ -117,6 +118,8 @@ def test_help_needs_no_tensorflow() -> None:
          "plan: --set goes with --config; with --hub, write --freeze and --train"),
         (["run"], "Missing option '--config' / '-c'."),
         (["run", "--config", "nowhere/a.toml"], "nowhere/a.toml: no such file; there is no folder nowhere"),
+        (["retrain", "--config", "a.toml", "--once", "--every", "0 3 * * *"],
+         "retrain: give either --every CRON or --once"),
         (["run", "--confg", "a.toml"], "No such option: --confg"),
         (["rnu"], "No such command 'rnu'."),
         (["import-hf", "only_one"], "Missing argument 'OUT'."),

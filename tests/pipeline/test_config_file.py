@@ -127,7 +127,7 @@ def test_override_with_a_line_break_is_one_string(config_file: Path):
         ("schema=x", "'schema' names no section; did you mean data.schema?"),
         (
             "nonsense=1",
-            "'nonsense' names no section; sections: pipeline, data, model, train, evaluate, vertex, kfp, beam, push",
+            f"'nonsense' names no section; sections: {', '.join(PipelineConfig.model_fields)}",
         ),
         ("staging_root=x", "'staging_root' names no section; did you mean vertex.staging_root?"),
         ("model.hub.path=x", "model.hub is a value ('models/bert'), so it has no key 'path'"),
