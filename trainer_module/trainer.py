@@ -18,6 +18,7 @@ from trainer_module.freezing.plan_check import refuse_other_plan
 from trainer_module.freezing.planning import plan_freeze
 from trainer_module.full_disk import whole_or_nothing
 from trainer_module.hub.hub_model import HubModel
+from trainer_module.predictions import PREDICTIONS_FILE, predict
 from trainer_module.settings import BertSettings
 from trainer_module.start_record import write_start
 from trainer_module.training.classifier import BertClassifier
@@ -71,10 +72,11 @@ def run_fn(fn_args: FnArgs) -> None:
             classifier.build_head(plan.model.hidden)
             start = warm_start(classifier, plan, settings, labels, fn_args.base_model)
     with distribution.written_by_chief(fn_args.model_run_dir, fn_args.serving_model_dir) as (run_dir, model_dir):
+        eval_rows = read_rows(fn_args.eval_files, transform_output)
         train(
             classifier,
             read_rows(fn_args.train_files, transform_output),
-            read_rows(fn_args.eval_files, transform_output),
+            eval_rows,
             settings,
             plan,
             run_dir,
@@ -86,6 +88,8 @@ def run_fn(fn_args: FnArgs) -> None:
         record = check_frozen(plan, hub_model.weights, classifier.encoder.hub_variables)
         with tf.io.gfile.GFile(os.path.join(run_dir, RECORD_FILE), "w") as stream:
             stream.write(record.to_json())
+        with tf.io.gfile.GFile(os.path.join(run_dir, PREDICTIONS_FILE), "w") as stream:
+            stream.write(predict(classifier, eval_rows, labels).model_dump_json())
         with whole_or_nothing(model_dir, "the model"):
             export(ServingModel(classifier, transform_output, settings, labels), model_dir, plan)
         with tf.io.gfile.GFile(os.path.join(run_dir, PLAN_FILE), "w") as stream:

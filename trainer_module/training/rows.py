@@ -1,6 +1,6 @@
 """The tokenized rows of one split, as NumPy arrays."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,9 +64,13 @@ def read_rows(file_patterns: Sequence[str], transform_output: "tft.TFTransformOu
 
     The order is that of the files' names and of the records in them, so that a seed fixes the batches.
     """
-    spec = transform_output.transformed_feature_spec()
+    return join_rows(_parse(file_patterns, transform_output.transformed_feature_spec()))
+
+
+def join_rows(batches: Iterable[Mapping[str, "tf.Tensor | tf.SparseTensor"]]) -> Rows:
+    """The rows of batches of transformed features."""
     words, types, lengths, labels = [], [], [], []
-    for parsed in _parse(file_patterns, spec):
+    for parsed in batches:
         sparse = parsed[WORD_IDS]
         words.append(sparse.values.numpy().astype(np.int32))
         lengths.append(np.bincount(sparse.indices[:, 0].numpy(), minlength=int(sparse.dense_shape[0])))
