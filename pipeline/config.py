@@ -25,6 +25,7 @@ from components.example_gen.spans import (
 )
 from pipeline.beam_settings import BeamSettings
 from pipeline.kfp_settings import KfpSettings
+from pipeline.metadata_settings import SQLITE, MetadataSettings
 from pipeline.retrain_settings import RetrainSettings
 from pipeline.strict_section import NonEmpty, StrictSection
 from pipeline.vertex_settings import VertexEndpoint, VertexSettings
@@ -275,6 +276,7 @@ class PipelineConfig(StrictSection):
     vertex: VertexSettings | None = None
     kfp: KfpSettings | None = None
     beam: BeamSettings | None = None
+    metadata: MetadataSettings = MetadataSettings()
     push: PushSettings = Field(default=None, validate_default=True)
     retrain: RetrainSettings = RetrainSettings()
 
@@ -346,6 +348,7 @@ class PipelineConfig(StrictSection):
                 "train": _with_paths(self.train, folder, "prefix_cache_dir", "checkpoint_dir"),
                 "vertex": self.vertex and _with_paths(self.vertex, folder, "staging_root"),
                 "kfp": self.kfp and _with_paths(self.kfp, folder, "pipeline_root"),
+                "metadata": _with_sqlite_path(self.metadata, folder),
                 "push": _with_paths(self.push, folder, "directory"),
                 "retrain": _with_hook(self.retrain, folder),
             }
@@ -374,6 +377,12 @@ def _with_hook(retrain: RetrainSettings, folder: Path) -> RetrainSettings:
     if not retrain.hook or "/" not in retrain.hook[0]:
         return retrain
     return retrain.model_copy(update={"hook": [absolute_path(retrain.hook[0], folder), *retrain.hook[1:]]})
+
+
+def _with_sqlite_path(section: MetadataSettings, folder: Path) -> MetadataSettings:
+    if section.sqlite_path is None:
+        return section
+    return section.model_copy(update={"uri": f"{SQLITE}:///{absolute_path(section.sqlite_path, folder)}"})
 
 
 def _slice_problems(evaluate: Any, columns: list[str] | None) -> Iterator[InitErrorDetails]:

@@ -3,6 +3,7 @@
 from pathlib import PurePosixPath
 
 import tensorflow_data_validation as tfdv
+from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig
 
 # From where they are, not by way of `tfx.v1`: that imports Google Cloud's clients too, which takes four seconds.
 from tfx.components import ExampleValidator, SchemaGen, StatisticsGen, Transform
@@ -10,7 +11,6 @@ from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGe
 from tfx.dsl.components.base import base_component
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import LatestBlessedModelStrategy
-from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2
 from tfx.types import Channel, standard_artifacts
@@ -35,7 +35,7 @@ def create_pipeline(
     *,
     settings: BertSettings | None = None,
     parameters: RuntimeParameters | None = None,
-    metadata_path: str | None = None,
+    metadata: ConnectionConfig | None = None,
     pipeline_root: str | None = None,
     on_vertex: bool = False,
     enable_cache: bool = True,
@@ -49,7 +49,7 @@ def create_pipeline(
         settings: Of the model and its training; default: the config's. `run_pipeline` adds the Hub model's digest,
             so that a model that changed under the same path is trained anew.
         parameters: What may be chosen anew for each run; default: nothing, all is constant.
-        metadata_path: SQLite file of ML Metadata, for the local runners.
+        metadata: Where ML Metadata is, for the local runners; see `metadata_connection.metadata_connection`.
         pipeline_root: Where the components put what they make; default: `artifacts` in the config's root.
         on_vertex: Whether `[vertex.training]` and `[push.vertex]` hold.
         enable_cache: Whether a component whose inputs and settings didn't change is skipped.
@@ -142,9 +142,7 @@ def create_pipeline(
             freeze_audit,
             push,
         ],
-        metadata_connection_config=(
-            metadata.sqlite_metadata_connection_config(metadata_path) if metadata_path else None
-        ),
+        metadata_connection_config=metadata,
         enable_cache=enable_cache,
         beam_pipeline_args=beam_pipeline_args,
     )

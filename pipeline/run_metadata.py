@@ -4,7 +4,6 @@ import os
 
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
-from tfx.orchestration import metadata
 
 from trainer_module.audit.audit_record import Verdict
 
@@ -13,13 +12,13 @@ class RunMetadata:
     """One run of a pipeline.
 
     Args:
-        metadata_path: The SQLite file.
+        store: See `metadata_store.open_store`.
         pipeline_name: As in the config.
         run_id: TFX's id of the run.
     """
 
-    def __init__(self, metadata_path: str, pipeline_name: str, run_id: str) -> None:
-        self._store = MetadataStore(metadata.sqlite_metadata_connection_config(metadata_path))
+    def __init__(self, store: MetadataStore, pipeline_name: str, run_id: str) -> None:
+        self._store = store
         self._pipeline_name = pipeline_name
         run = self._store.get_context_by_type_and_name("pipeline_run", run_id)
         self._executions = {e.id: e for e in self._store.get_executions_by_context(run.id)} if run else {}
@@ -61,19 +60,23 @@ class RunMetadata:
         return max(executions, key=lambda execution: execution.id, default=None)
 
 
-def forget_lost_artifacts(metadata_path: str) -> None:
+def forget_lost_artifacts(store: MetadataStore, pipeline_name: str) -> None:
     """Marks what was removed from this machine as deleted, so that the components that made it aren't skipped.
 
     TFX takes a cached output for granted. A push stays what it is when its serving folder is gone, be it by
     `push.keep_versions`: its model is still what a new one is compared with, and Pusher looks at the folder anew
     in each run that comes after a push.
+
+    Args:
+        store: See `metadata_store.open_store`; it may hold other pipelines, whose files may be on other machines.
+        pipeline_name: As in the config.
     """
-    if not os.path.exists(metadata_path):
+    pipeline = store.get_context_by_type_and_name("pipeline", pipeline_name)
+    if pipeline is None:
         return
-    store = MetadataStore(metadata.sqlite_metadata_connection_config(metadata_path))
     lost = [
         artifact
-        for artifact in store.get_artifacts()
+        for artifact in store.get_artifacts_by_context(pipeline.id)
         if artifact.state == mlmd.Artifact.LIVE and _is_lost(artifact.uri)
     ]
     for artifact in lost:

@@ -9,10 +9,13 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from components.example_gen.data_paths import check_paths
 from pipeline.beam_args import local_beam_args
 from pipeline.config import PipelineConfig
+from pipeline.metadata_connection import metadata_connection
+from pipeline.metadata_store import open_store, user_error_of
 from pipeline.pipeline import create_pipeline
 from pipeline.run_metadata import RunMetadata, forget_lost_artifacts
 from pipeline.run_result import RunResult, read_audit, read_result
 from pipeline.runners.component_events import ComponentListener, component_events
+from pipeline.runners.hidden_password import hidden_password
 from pipeline.runners.in_process_beam import in_process_beam
 from trainer_module.errors import UserError
 from trainer_module.preflight import plan_run
@@ -61,22 +64,24 @@ def run_pipeline(
     )
 
     os.makedirs(config.pipeline.root, exist_ok=True)
-    metadata_path = os.path.join(config.pipeline.root, "metadata.sqlite")
-    forget_lost_artifacts(metadata_path)
+    metadata = metadata_connection(config)
+    forget_lost_artifacts(open_store(metadata), config.pipeline.name)
     pipeline = create_pipeline(
-        config, settings=settings, metadata_path=metadata_path, beam_pipeline_args=local_beam_args(config.beam)
+        config, settings=settings, metadata=metadata, beam_pipeline_args=local_beam_args(config.beam)
     )
     watch = _Watch(listener)
     try:
-        with component_events(watch), in_process_beam():
+        with component_events(watch), in_process_beam(), hidden_password(metadata):
             (BeamDagRunner() if runner == "beam" else LocalDagRunner()).run(pipeline)
     except Exception as error:
         if isinstance(watch.error, UserError):
             raise watch.error from error
+        if (reason := user_error_of(watch.error or error, metadata)) is not None:
+            raise reason from error
         if watch.error is not None:
             raise ComponentFailed(watch.failed_component, watch.error) from watch.error
         raise
-    run = RunMetadata(metadata_path, config.pipeline.name, watch.run_id)
+    run = RunMetadata(open_store(metadata), config.pipeline.name, watch.run_id)
     run.record_audit(read_audit(run).verdict)
     return read_result(run, watch.seconds, config.pipeline.root, log_file)
 

@@ -12,6 +12,7 @@ import pytest
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from components.artifacts import FreezePlan as FreezePlanArtifact
 from components.custom_config import pack_custom_config
@@ -83,7 +84,7 @@ def test_a_bad_rule_fails_the_planner_in_seconds_and_no_row_is_read(
 ) -> None:
     """Without `run_pipeline`, which would have refused the rule before any component."""
     config = load_config(project.config_file, ['model.freeze=[{ freeze = "embedings" }]'])
-    made = create_pipeline(config, metadata_path=str(project.folder / "metadata.sqlite"))
+    made = create_pipeline(config, metadata=sqlite_metadata_connection_config(str(project.folder / "metadata.sqlite")))
     listener = Listener()
     # BeamDagRunner passes the error on as text only.
     with component_events(listener), pytest.raises(Exception, match="did you mean `embeddings`"):

@@ -21,7 +21,8 @@ class Store:
         }
         self._execution_type = self.store.put_execution_type(mlmd.ExecutionType(name="component"))
         self._context_types = {
-            name: self.store.put_context_type(mlmd.ContextType(name=name)) for name in ("pipeline_run", "node")
+            name: self.store.put_context_type(mlmd.ContextType(name=name))
+            for name in ("pipeline", "pipeline_run", "node")
         }
 
     def put(
@@ -31,9 +32,11 @@ class Store:
         *artifacts: mlmd.Artifact,
         state: "mlmd.Execution.State" = mlmd.Execution.COMPLETE,
         event: "mlmd.Event.Type" = mlmd.Event.OUTPUT,
+        pipeline: str = "mine",
     ) -> list[int]:
         """Records an execution with its outputs; gives the artifacts' ids."""
-        contexts = [self._context("pipeline_run", run), self._context("node", f"mine.{component}")]
+        names = {"pipeline": pipeline, "pipeline_run": run, "node": f"{pipeline}.{component}"}
+        contexts = [self._context(kind, name) for kind, name in names.items()]
         execution = mlmd.Execution(type_id=self._execution_type, last_known_state=state)
         pairs = [(artifact, mlmd.Event(type=event)) for artifact in artifacts]
         _, ids, _ = self.store.put_execution(execution, pairs, contexts, reuse_context_if_already_exist=True)
@@ -46,7 +49,7 @@ class Store:
         return artifact
 
     def run(self, run: str) -> RunMetadata:
-        return RunMetadata(self.path, "mine", run)
+        return RunMetadata(self.store, "mine", run)
 
     def _context(self, kind: str, name: str) -> mlmd.Context:
         return mlmd.Context(type_id=self._context_types[kind], name=name)
@@ -106,13 +109,21 @@ def test_what_was_removed_is_forgotten(
     if pushed_to:
         artifact.custom_properties["pushed_destination"].string_value = pushed_to
     store.put("monday", "Pusher", artifact)
-    forget_lost_artifacts(store.path)
+    forget_lost_artifacts(store.store, "mine")
     assert [(each.uri, each.state) for each in store.store.get_artifacts()] == [(uri, state)]
 
 
-def test_there_is_nothing_to_forget_before_the_first_run(tmp_path: Path) -> None:
-    forget_lost_artifacts(str(tmp_path / "metadata.sqlite"))
-    assert list(tmp_path.iterdir()) == []
+def test_there_is_nothing_to_forget_before_the_first_run(store: Store) -> None:
+    forget_lost_artifacts(store.store, "mine")
+    assert store.store.get_artifacts() == []
+
+
+def test_what_another_pipeline_has_on_another_machine_is_not_forgotten(store: Store) -> None:
+    artifact = store.artifact("Model", "/on/another/machine")
+    artifact.state = mlmd.Artifact.LIVE
+    store.put("monday", "Trainer", artifact, pipeline="theirs")
+    forget_lost_artifacts(store.store, "mine")
+    assert [each.state for each in store.store.get_artifacts()] == [mlmd.Artifact.LIVE]
 
 
 def test_properties(store: Store) -> None:
