@@ -107,8 +107,16 @@ class HubModel:
         return next((bool(flag) for flag in flags if flag is not None), None)
 
     def load(self) -> Any:
-        """Loads the SavedModel and gives its encoder, a callable: this runs its program."""
-        return reduce(getattr, self.interface.path, tf.saved_model.load(self.path))
+        """Loads the SavedModel and gives its encoder, a callable: this runs its program.
+
+        Raises:
+            UserError: Its folder is gone, or damaged, since it was opened.
+        """
+        try:
+            loaded = tf.saved_model.load(self.path)
+        except (OSError, IndexError, tf.errors.OpError) as error:  # an IndexError where values are cut off
+            raise self._reader.refusal(error) from None
+        return reduce(getattr, self.interface.path, loaded)
 
     @property
     def _nodes(self) -> list[int]:

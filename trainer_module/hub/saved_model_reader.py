@@ -128,23 +128,44 @@ class SavedModelReader:
         return sorted(seen)
 
     def digest(self) -> str:
-        """`sha256:…` over the program, variables and assets: equal exactly when the content is."""
+        """`sha256:…` over the program, variables and assets: equal exactly when the content is.
+
+        Raises:
+            UserError: The folder, or a file in it, is gone since it was opened.
+        """
         total = hashlib.sha256()
         for file in sorted(_content_files(self.path)):
             content = hashlib.sha256()
-            with tf.io.gfile.GFile(os.path.join(self.path, file), "rb") as stream:
-                while chunk := stream.read(1 << 22):
-                    content.update(chunk)
+            try:
+                with tf.io.gfile.GFile(os.path.join(self.path, file), "rb") as stream:
+                    while chunk := stream.read(1 << 22):
+                        content.update(chunk)
+            except tf.errors.OpError as error:
+                raise self.refusal(error, file) from None
             total.update(f"{file}\0{content.hexdigest()}\n".encode())
         return f"sha256:{total.hexdigest()}"
+
+    def refusal(self, error: Exception, part: str = "") -> UserError:
+        """What to tell of a model that was opened and now can't be read.
+
+        Args:
+            error: That came of it.
+            part: What of it, from its folder; default: all of it.
+        """
+        if not tf.io.gfile.exists(os.path.join(self.path, "saved_model.pb")):
+            return UserError(
+                f"model.hub: {self.path} is no longer there, though the run began with it; put the model back, or name "
+                "another folder, and run again"
+            )
+        damaged = os.path.join(self.path, part) if part else self.path
+        return UserError(f"model.hub: {damaged} is damaged ({error}); fetch the model again")
 
     @contextmanager
     def _refusing_damage(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:  # depends on what is damaged; each value has a checksum
-            folder = os.path.join(self.path, "variables")
-            raise UserError(f"model.hub: {folder} is damaged ({error}); fetch the model again") from None
+            raise self.refusal(error, "variables") from None
 
     def _read_object_graph(self) -> saved_object_graph_pb2.SavedObjectGraph:
         self._meta_graph = read_meta_graph(self.path)

@@ -187,3 +187,20 @@ def test_several_encoders_in_one_model_are_refused(tiny_hub: Path, tmp_path: Pat
         f"model.hub: {tmp_path}/towers holds several encoders (left, right); save the one you mean as a SavedModel "
         "of its own"
     )
+
+
+def test_a_model_that_vanished_before_its_program_is_loaded_is_told_as_such(tiny_hub: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_hub, tmp_path / "model"))
+    model = HubModel(str(folder))
+    shutil.rmtree(folder)
+    with pytest.raises(UserError) as error:
+        model.load()
+    assert str(error.value).startswith(f"model.hub: {folder} is no longer there, though the run began with it; ")
+
+
+def test_a_model_whose_values_were_cut_off_before_it_is_loaded_is_refused(tiny_hub: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_hub, tmp_path / "model"))
+    model = HubModel(str(folder))
+    (folder / "variables" / "variables.data-00000-of-00001").write_bytes(b"")
+    with pytest.raises(UserError, match=r"is damaged \(.*; fetch the model again$"):
+        model.load()

@@ -170,3 +170,39 @@ def test_a_value_with_a_flipped_bit_is_refused(copy: Path) -> None:
     with pytest.raises(UserError, match="is damaged"):
         for variable in reader.variables():
             reader.value(variable)
+
+
+def test_a_model_that_vanished_since_it_was_opened_is_told_as_such(copy: Path) -> None:
+    reader = SavedModelReader(str(copy))
+    copy.rename(copy.with_name("elsewhere"))
+    with pytest.raises(UserError) as error:
+        reader.digest()
+    assert str(error.value) == (
+        f"model.hub: {copy} is no longer there, though the run began with it; put the model back, or name another "
+        "folder, and run again"
+    )
+
+
+def test_a_file_of_values_that_is_cut_off_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    root = tf.Module()
+    # More than TensorFlow reads ahead.
+    root.variables_ = [tf.Variable(tf.ones([1 << 18]), name=f"v{index}") for index in range(4)]
+    tf.saved_model.save(root, str(tmp_path))
+    reader = SavedModelReader(str(tmp_path))
+    variables = reader.variables()
+    reader.value(variables[0])
+    with (tmp_path / "variables" / "variables.data-00000-of-00001").open("r+b") as file:
+        file.truncate(1 << 20)
+    with pytest.raises(UserError) as error:
+        for variable in variables:
+            reader.value(variable)
+    message = str(error.value)
+    assert message.startswith(f"model.hub: {tmp_path}/variables is damaged (")
+    assert message.endswith("; fetch the model again")
+
+
+def test_a_file_that_vanished_since_is_named(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = SavedModelReader(str(copy))
+    monkeypatch.setattr("trainer_module.hub.saved_model_reader._content_files", lambda path: ["assets/gone.txt"])
+    with pytest.raises(UserError, match=r"^model.hub: .*/copy/assets/gone.txt is damaged \(.*; fetch the model again$"):
+        reader.digest()
