@@ -21,7 +21,7 @@ QUICKSTART_MODEL := .cache/hub/minilm-l6
 NEWEST_WHOLE := tests/end_to_end tests/pipeline/runners/kfp/test_whole_run.py
 NEWEST_QUICK := tests/components tests/kubeflow tests/pipeline tests/trainer_module
 
-.PHONY: help setup run test test-fast test-newest freeze-study bench lint format clean FORCE
+.PHONY: help setup run test test-fast test-newest freeze-study bench chaos lint format clean FORCE
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS=$$'\t' read -r verb does; do printf '  make %-12s %s\n' "$$verb" "$$does"; done
@@ -50,6 +50,9 @@ freeze-study: $(SETUP) $(QUICKSTART_MODEL)/saved_model.pb ## Measure accuracy an
 
 bench: $(SETUP) $(BENCH_SETUP) $(QUICKSTART_MODEL)/saved_model.pb ## Measure speed and memory against the peers (ARGS=training for one part; alone on the machine)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: $(SETUP) $(QUICKSTART_MODEL)/saved_model.pb ## Break a nightly pipeline in every way it should survive (as root: full disks as well; ARGS=kills for one part)
+	@$(BIN)/python -m chaos $(ARGS)
 
 lint: $(SETUP) ## Check style, format and types
 	@$(BIN)/ruff check --quiet .
