@@ -72,6 +72,7 @@ def _try(
                 findings.append(Finding(part, [], "needs root, to mount a disk of its own", skipped=True))
             else:
                 findings.append(FAULTS[part](season, disks))
+            console.print("\n".join([*findings[-1].problems, findings[-1].seen]), markup=False, highlight=False)
     return findings
 
 
