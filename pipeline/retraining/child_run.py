@@ -64,6 +64,8 @@ def run_child(
     process = subprocess.Popen(
         command,
         cwd=_FOLDER,
+        # Else lines of a log are broken at 80 characters.
+        env={**os.environ, "COLUMNS": "200"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

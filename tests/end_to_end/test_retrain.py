@@ -100,7 +100,7 @@ def test_a_better_model_goes_live_then_a_worse_one_does_not_and_a_mistake_stops(
     assert (done.returncode, done.stderr) == (2, "")
     summary = told(project, "stopped")
     assert (summary["exit_code"], summary["attempts"], summary["run"]) == (2, 1, None)
-    assert summary["error"].startswith("model.freeze[0]: ")
+    assert summary["error"].startswith("rule 1 `freeze encoder[9]`: there is no block 9: this model has 3 blocks")
     assert project.pushed() == [version]
 
 

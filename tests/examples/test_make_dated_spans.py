@@ -1,10 +1,16 @@
 """The spans hold each row once, in order and byte by byte."""
 
+import datetime
 import subprocess
 import sys
 from pathlib import Path
 
+from components.example_gen.span_search import find_spans
+from components.example_gen.spans import span_of
+from pipeline.config_file import load_config
+
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "make_dated_spans.py"
+CONFIG = SCRIPT.parents[1] / "configs" / "nightly.toml"
 ROWS = [f'sentence {number} \tcr\xe8me "quoted\t{number % 2}\n'.encode() for number in range(10)]
 
 
@@ -61,3 +67,13 @@ def test_days_that_are_there_are_left_alone(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr == f"error: {out}/2026-11-02/v1/rows.tsv is there already; name another folder or day\n"
     assert written(out) == before
+
+
+def test_the_nightly_config_finds_them(tmp_path: Path) -> None:
+    config = load_config(CONFIG)
+    folder, _, pattern = config.data.train.partition("/days/sst2/")
+    assert folder == str(CONFIG.parents[1] / "runs")
+    call(write_rows(tmp_path), tmp_path / "days", "--days", "8", "--rows-per-day", "1")
+    found = find_spans(str(tmp_path / "days"), pattern)
+    first = span_of(datetime.date(2026, 11, 1))
+    assert {number: span.version for number, span in found.items()} == {first + day: 1 for day in range(8)}

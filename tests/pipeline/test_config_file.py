@@ -54,7 +54,7 @@ def test_every_config_of_the_repository_loads(path: Path):
     assert f"--config configs/{path.name}" in path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["quickstart", "sst2", "banking77", "mrpc"])
+@pytest.mark.parametrize("name", ["quickstart", "sst2", "banking77", "mrpc", "nightly"])
 def test_local_configs_keep_everything_in_the_checkout(name: str):
     config = load(REPOSITORY / "configs" / f"{name}.toml")
     assert config.pipeline.root == str(REPOSITORY / "runs" / name)
