@@ -21,11 +21,16 @@ def metadata_connection(config: PipelineConfig) -> mlmd.ConnectionConfig:
         config: With absolute paths.
 
     Raises:
-        UserError: The variable that `password_env` names isn't set.
+        UserError: The variable that `password_env` names isn't set, or no database is named for a remote root.
     """
     settings = config.metadata
     if settings.uri is None or settings.sqlite_path is not None:
         path = settings.sqlite_path or os.path.join(config.pipeline.root, "metadata.sqlite")
+        if "://" in path:
+            raise UserError(
+                f"metadata.uri: is missing: an SQLite file can't be in pipeline.root, {config.pipeline.root}; name a "
+                "database, or a file on this machine"
+            )
         return sqlite_metadata_connection_config(path)
     parts = urlsplit(settings.uri)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")

@@ -38,6 +38,15 @@ class RunMetadata:
         artifacts = [a for a in self._store.get_artifacts_by_id(ids) if a.type == type_name]
         return max(artifacts, key=lambda artifact: artifact.id, default=None)
 
+    def was_pushed_before(self, pushed: mlmd.Artifact) -> bool:
+        """Whether a push names a version that an earlier run pushed: from the cache, or as the model is the same."""
+        made = self._store.get_events_by_artifact_ids([pushed.id])
+        if any(event.type == mlmd.Event.OUTPUT and event.execution_id not in self._executions for event in made):
+            return True
+        where = string_property(pushed, "pushed_destination")
+        others = self._store.get_artifacts_by_type(pushed.type)
+        return any(each.id < pushed.id and string_property(each, "pushed_destination") == where for each in others)
+
     def record_audit(self, verdict: Verdict) -> None:
         """Writes the audit's verdict onto this run's Model artifact, as the custom property `freeze_audit`.
 

@@ -14,6 +14,7 @@ from components.example_gen.spans_read import SpansRead
 from components.freeze_audit.audit_files import audit_file
 from pipeline.evaluation import Evaluation, read_evaluation
 from pipeline.run_metadata import RunMetadata, int_property, string_property
+from pipeline.run_record import Outcome
 from trainer_module.audit.audit_record import AuditRecord
 from trainer_module.features import LABEL_VOCABULARY, in_class_order
 from trainer_module.freezing.freeze_plan import FreezePlan
@@ -29,6 +30,7 @@ class RunResult:
         blessed: Whether Evaluator blessed the model.
         pushed_model: The folder of the version that was pushed; None when nothing was.
         not_pushed_because: Pusher's reason; empty when something was pushed.
+        was_live: Whether the version that was pushed was there before this run.
         evaluation: Metrics and missed thresholds.
         plan: What was frozen.
         audit: Whether that is so in the exported model.
@@ -52,10 +54,19 @@ class RunResult:
     spans: SpansRead | None = None
     start: StartRecord | None = None
     not_pushed_because: str = ""
+    was_live: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        """See `run_record.Outcome`."""
+        if not self.blessed or self.pushed_model is None:
+            return "not_blessed"
+        return "unchanged" if self.was_live else "pushed"
 
     def to_json(self) -> dict[str, Any]:
         """The object that `permafrost run --json` prints."""
         return {
+            "outcome": self.outcome,
             "blessed": self.blessed,
             "pushed_model": self.pushed_model,
             **({"not_pushed_because": self.not_pushed_because} if self.not_pushed_because else {}),
@@ -96,6 +107,7 @@ def read_result(run: RunMetadata, seconds: Mapping[str, float], run_dir: str, lo
         spans=SpansRead.of(examples) if examples else None,
         start=read_start(_uri(run, "Trainer", "ModelRun")),
         not_pushed_because=string_property(pushed, REASON) if pushed else "",
+        was_live=bool(pushed and destination) and run.was_pushed_before(pushed),
     )
 
 

@@ -3,16 +3,20 @@
 import os
 from typing import Literal
 
+from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
 from components.example_gen.data_paths import check_paths
 from pipeline.beam_args import local_beam_args
 from pipeline.config import PipelineConfig
+from pipeline.killed_runs import clear_killed_runs
 from pipeline.metadata_connection import metadata_connection
 from pipeline.metadata_store import open_store, user_error_of
-from pipeline.pipeline import create_pipeline
+from pipeline.pipeline import artifacts_root, create_pipeline
+from pipeline.run_lock import run_lock
 from pipeline.run_metadata import RunMetadata, forget_lost_artifacts
+from pipeline.run_record import Outcome, failure_summary, record_outcome
 from pipeline.run_result import RunResult, read_audit, read_result
 from pipeline.runners.component_events import ComponentListener, component_events
 from pipeline.runners.hidden_password import hidden_password
@@ -63,27 +67,39 @@ def run_pipeline(
         }
     )
 
-    os.makedirs(config.pipeline.root, exist_ok=True)
     metadata = metadata_connection(config)
-    forget_lost_artifacts(open_store(metadata), config.pipeline.name)
-    pipeline = create_pipeline(
-        config, settings=settings, metadata=metadata, beam_pipeline_args=local_beam_args(config.beam)
-    )
-    watch = _Watch(listener)
-    try:
-        with component_events(watch), in_process_beam(), hidden_password(metadata):
-            (BeamDagRunner() if runner == "beam" else LocalDagRunner()).run(pipeline)
-    except Exception as error:
-        if isinstance(watch.error, UserError):
-            raise watch.error from error
-        if (reason := user_error_of(watch.error or error, metadata)) is not None:
-            raise reason from error
-        if watch.error is not None:
-            raise ComponentFailed(watch.failed_component, watch.error) from watch.error
-        raise
-    run = RunMetadata(open_store(metadata), config.pipeline.name, watch.run_id)
-    run.record_audit(read_audit(run).verdict)
-    return read_result(run, watch.seconds, config.pipeline.root, log_file)
+    with run_lock(config.pipeline.root), hidden_password(metadata):
+        store = open_store(metadata)
+        clear_killed_runs(store, config.pipeline.name, artifacts_root(config))
+        forget_lost_artifacts(store, config.pipeline.name)
+        pipeline = create_pipeline(
+            config, settings=settings, metadata=metadata, beam_pipeline_args=local_beam_args(config.beam)
+        )
+        watch = _Watch(listener)
+        try:
+            with component_events(watch), in_process_beam():
+                (BeamDagRunner() if runner == "beam" else LocalDagRunner()).run(pipeline)
+            run = RunMetadata(open_store(metadata), config.pipeline.name, watch.run_id)
+            run.record_audit(read_audit(run).verdict)
+            result = read_result(run, watch.seconds, config.pipeline.root, log_file)
+        except (Exception, KeyboardInterrupt) as error:
+            failure = _failure(error, watch, metadata)
+            outcome: Outcome = "stopped" if isinstance(failure, UserError) else "failed"
+            record_outcome(store, watch.run_id, outcome, failure_summary(failure, watch.failed_component))
+            if failure is error:
+                raise
+            raise failure from (watch.error or error)
+        record_outcome(store, watch.run_id, result.outcome, result.to_json())
+        return result
+
+
+def _failure(error: BaseException, watch: "_Watch", metadata: ConnectionConfig) -> BaseException:
+    """What the caller is told: what the component itself raised, as Beam passes it on as text only."""
+    if isinstance(watch.error, UserError):
+        return watch.error
+    if (reason := user_error_of(watch.error or error, metadata)) is not None:
+        return reason
+    return error if watch.error is None else ComponentFailed(watch.failed_component, watch.error)
 
 
 def _refuse_early(config: PipelineConfig) -> None:
