@@ -232,6 +232,28 @@ def doctor(
     raise typer.Exit(0 if doctor_command(config, overrides, as_json) else USER_ERROR)
 
 
+@app.command()
+def rollback(
+    config: ConfigFile,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    to_version: Annotated[
+        str | None, typer.Option("--to", metavar="VERSION", help="Default: the version before the live one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an earlier blessed and pushed model live again, and what new models are compared with.
+
+    It is pushed anew, as TensorFlow Serving serves the highest version. The model that was live is never pushed again.
+
+    Exit code 0: it is live. 2: that version can't be gone back to, or a run goes on.
+
+    Example: permafrost rollback --config configs/sst2.toml --to 1764331200
+    """
+    from pipeline.cli.rollback import rollback_command
+
+    rollback_command(config, overrides, to_version, as_json)
+
+
 @app.command("import-hf")
 def import_hf(
     source: Annotated[Path, typer.Argument(metavar="DIR", help="Holds config.json, vocab.txt, model.safetensors.")],

@@ -1,0 +1,216 @@
+"""Rollbacks, in a store and a serving folder as runs leave them."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+
+from components.atomic_pusher.push import push
+from components.atomic_pusher.serving_folder import versions
+from pipeline.config import PipelineConfig
+from pipeline.pushes import pushes
+from pipeline.rollback import roll_back
+from pipeline.rollback_record import rollbacks
+from pipeline.run_lock import run_lock
+from trainer_module.errors import UserError
+
+
+class Past:
+    """A pipeline that pushed models.
+
+    Args:
+        folder: For all that it makes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = MetadataStore(sqlite_metadata_connection_config(str(folder / "run" / "metadata.sqlite")))
+        self._types = {
+            name: self.store.put_artifact_type(mlmd.ArtifactType(name=name))
+            for name in ("Model", "PushedModel", "ModelBlessing")
+        }
+        self._execution_type = self.store.put_execution_type(mlmd.ExecutionType(name="component"))
+        self._pipeline = self.store.put_context_type(mlmd.ContextType(name="pipeline"))
+
+    def config(self, keep: int | None = None) -> PipelineConfig:
+        return PipelineConfig.model_validate({
+            "pipeline": {"name": "mine", "root": str(self.folder / "run")},
+            "data": {"train": "rows.csv", "text": ["body"], "label": "topic"},
+            "model": {"hub": "models/bert"},
+            "push": {"directory": str(self.serving), "keep_versions": keep},
+        })  # fmt: skip
+
+    @property
+    def serving(self) -> Path:
+        return self.folder / "serving"
+
+    def train_and_push(self, name: str, *, blessed: int = 1, keep: int | None = None) -> str:
+        """Makes a model of this content, and pushes it; gives the version."""
+        uri = self.folder / "run" / "artifacts" / "Trainer" / "model" / name
+        (uri / "Format-Serving").mkdir(parents=True)
+        (uri / "Format-Serving" / "saved_model.pb").write_text(name)
+        model = self._put("Model", str(uri))
+        self._put("ModelBlessing", str(uri), blessed=blessed, current_model_id=model)
+        pushed = push(
+            str(uri / "Format-Serving"), str(self.serving), model_uri=str(uri), model_id=model, keep_versions=keep
+        )
+        version = str(pushed.version)
+        self._put(
+            "PushedModel", str(uri), pushed=1, model_id=model, pushed_version=version, pushed_destination=pushed.path
+        )
+        return version
+
+    def served(self) -> str:
+        """What TensorFlow Serving serves."""
+        newest = max(versions(str(self.serving)).items())[1]
+        return Path(newest, "saved_model.pb").read_text()
+
+    def live(self) -> str:
+        """What new models are compared with."""
+        (live,) = (each for each in pushes(self.store, "mine") if each.is_live)
+        assert live.model is not None
+        return os.path.basename(live.model.uri)
+
+    def withdrawn(self) -> list[str]:
+        return [
+            os.path.basename(model.uri)
+            for model in self.store.get_artifacts_by_type("Model")
+            if model.custom_properties["withdrawn"].int_value
+        ]
+
+    def _put(self, kind: str, uri: str, **properties: int | str) -> int:
+        artifact = mlmd.Artifact(type_id=self._types[kind], uri=uri, state=mlmd.Artifact.LIVE)
+        for name, value in properties.items():
+            setattr(artifact.custom_properties[name], "int_value" if isinstance(value, int) else "string_value", value)
+        execution = mlmd.Execution(type_id=self._execution_type, last_known_state=mlmd.Execution.COMPLETE)
+        pair = (artifact, mlmd.Event(type=mlmd.Event.OUTPUT))
+        contexts = [mlmd.Context(type_id=self._pipeline, name="mine")]
+        _, (number,), _ = self.store.put_execution(execution, [pair], contexts, reuse_context_if_already_exist=True)
+        return int(number)
+
+
+@pytest.fixture
+def past(tmp_path: Path) -> Past:
+    return Past(tmp_path)
+
+
+def test_the_version_before_is_live_again(past: Past) -> None:
+    first, second = past.train_and_push("a"), past.train_and_push("b")
+    done = roll_back(past.config())
+    assert (done.from_version, done.to_version) == (second, first)
+    assert int(done.version) > int(second), "TensorFlow Serving serves the highest number"
+    assert done.pushed_model == str(past.serving / done.version)
+    assert (past.served(), past.live(), past.withdrawn()) == ("a", "a", ["b"])
+    ((_, summary),) = rollbacks(past.store, "mine")
+    assert summary == done.to_json()
+    assert rollbacks(past.store, "theirs") == []
+
+
+def test_again_it_goes_further_back_and_not_to_what_was_withdrawn(past: Past) -> None:
+    first = past.train_and_push("a")
+    past.train_and_push("b")
+    past.train_and_push("c")
+    roll_back(past.config())
+    assert past.live() == "b"
+    assert roll_back(past.config()).to_version == first
+    assert (past.served(), past.live(), past.withdrawn()) == ("a", "a", ["b", "c"])
+    with pytest.raises(UserError, match=r"is live, and no earlier model is left to go back to$"):
+        roll_back(past.config())
+
+
+def test_a_withdrawn_model_can_be_named(past: Past) -> None:
+    past.train_and_push("a")
+    second = past.train_and_push("b")
+    roll_back(past.config())
+    roll_back(past.config(), second)
+    assert (past.served(), past.live(), past.withdrawn()) == ("b", "b", ["a"])
+
+
+def test_a_version_that_was_pruned_is_pushed_from_the_model(past: Past) -> None:
+    first = past.train_and_push("a")
+    past.train_and_push("b", keep=1)
+    assert not (past.serving / first).exists()
+    done = roll_back(past.config(keep=1), first)
+    assert past.served() == "a"
+    assert list(versions(str(past.serving))) == [int(done.version)]
+
+
+def test_a_model_pushed_after_a_rollback_is_live(past: Past) -> None:
+    past.train_and_push("a")
+    past.train_and_push("b")
+    roll_back(past.config())
+    past.train_and_push("c")
+    assert (past.served(), past.live()) == ("c", "c")
+
+
+def without_files(past: Past) -> str:
+    version = past.train_and_push("a")
+    shutil.rmtree(past.folder / "run" / "artifacts" / "Trainer" / "model" / "a")
+    past.train_and_push("b")
+    return version
+
+
+def never_blessed(past: Past) -> str:
+    version = past.train_and_push("a", blessed=0)
+    past.train_and_push("b")
+    return version
+
+
+def live_already(past: Past) -> str:
+    past.train_and_push("a")
+    return past.train_and_push("b")
+
+
+def unknown(past: Past) -> str:
+    past.train_and_push("a")
+    past.train_and_push("b")
+    return "7"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        (without_files, "rollback to version {}: its model's files are gone from {}; choose another with --to"),
+        (never_blessed, "rollback to version {}: Evaluator never blessed its model; choose another with --to"),
+        (live_already, "--to {0}: its model is live already, as version {0}"),
+        (unknown, "--to {}: this pipeline never pushed such a version; it can go back to: {}"),
+    ],
+)
+def test_refused(past: Past, prepare: Callable[[Past], str], message: str) -> None:
+    version = prepare(past)
+    first = min(versions(str(past.serving)))
+    other = first if prepare is unknown else past.folder / "run" / "artifacts" / "Trainer" / "model" / "a"
+    before = sorted(path for path in past.folder.rglob("*") if "run.lock" not in str(path))
+    with pytest.raises(UserError) as caught:
+        roll_back(past.config(), version)
+    assert str(caught.value) == message.format(version, other)
+    assert sorted(path for path in past.folder.rglob("*") if "run.lock" not in str(path)) == before
+    assert (past.served(), past.live(), past.withdrawn()) == ("b", "b", [])
+
+
+def test_nothing_is_live_before_the_first_push(past: Past) -> None:
+    with pytest.raises(UserError, match=r"^rollback: pipeline mine has no live model: nothing was pushed yet$"):
+        roll_back(past.config())
+
+
+def test_a_run_that_goes_on_keeps_rollbacks_out(past: Past) -> None:
+    past.train_and_push("a")
+    past.train_and_push("b")
+    with run_lock(str(past.folder / "run")), pytest.raises(UserError, match="one pipeline runs one at a time"):
+        roll_back(past.config())
+
+
+def test_a_push_that_fails_changes_nothing(past: Past) -> None:
+    past.train_and_push("a")
+    past.train_and_push("b")
+    shutil.rmtree(past.serving)
+    past.serving.write_text("no folder")
+    with pytest.raises(UserError, match=r"^push\.directory: .* is not a folder; name another"):
+        roll_back(past.config())
+    assert (past.live(), past.withdrawn()) == ("b", [])
+    assert list((past.folder / "run" / "artifacts" / "rollback" / "pushed_model").iterdir()) == []
