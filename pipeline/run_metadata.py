@@ -38,6 +38,12 @@ class RunMetadata:
         artifacts = [a for a in self._store.get_artifacts_by_id(ids) if a.type == type_name]
         return max(artifacts, key=lambda artifact: artifact.id, default=None)
 
+    def exec_property(self, component: str, name: str) -> str:
+        """A text that the component was given; empty where it didn't run, or has none of that name."""
+        execution = self._execution(component)
+        has_it = execution is not None and name in execution.custom_properties
+        return str(execution.custom_properties[name].string_value) if execution and has_it else ""
+
     def was_pushed_before(self, pushed: mlmd.Artifact) -> bool:
         """Whether a push names a version that an earlier run pushed: from the cache, or as the model is the same."""
         made = self._store.get_events_by_artifact_ids([pushed.id])

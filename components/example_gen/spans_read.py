@@ -37,10 +37,14 @@ class SpansRead(BaseModel):
     spans: list[ReadSpan]
     missing_spans: list[int] = []
 
+    def window(self, path: str) -> str:
+        """The window in short; `path` says whether spans are dates."""
+        first, last = (span_name(span, path) for span in (self.first_span, self.last_span))
+        return first if first == last else f"{first} to {last}"
+
     def describe(self, path: str) -> str:
         """One line for people; `path` says whether spans are dates."""
-        first, last = (span_name(span, path) for span in (self.first_span, self.last_span))
-        text = f"rows of span {last}" if first == last else f"rows of spans {first} to {last}"
+        text = f"rows of span{'s' if self.first_span != self.last_span else ''} {self.window(path)}"
         versions = [f"{each.version} of {each.span}" for each in self.spans if each.version is not None]
         if versions:
             text += f"; version {', '.join(versions)}"

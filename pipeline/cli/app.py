@@ -233,6 +233,22 @@ def doctor(
 
 
 @app.command()
+def history(
+    config: ConfigFile,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, the newest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List what a pipeline did: spans, freeze rules, metrics, what was pushed or why not, and what is live.
+
+    Example: permafrost history --config configs/sst2.toml
+    """
+    from pipeline.cli.history import history_command
+
+    history_command(config, overrides, limit, as_json)
+
+
+@app.command()
 def rollback(
     config: ConfigFile,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
