@@ -15,12 +15,14 @@ class Part(str, Enum):
     serving = "serving"
     pipeline_cost = "pipeline_cost"
     scale = "scale"
+    nightly = "nightly"
 
 
 def main(
     parts: Annotated[list[Part] | None, typer.Argument(help="What to measure; default: everything.")] = None,
 ) -> None:
-    """Measures training against the peers, serving, the pipeline's fixed cost, and memory by the number of rows.
+    """Measures training against the peers, serving, the pipeline's fixed cost, memory by the number of rows, and
+    what a cache saves that is kept from night to night.
 
     Example: make bench ARGS=training
     """
