@@ -26,3 +26,18 @@ class FreezeAudit(Artifact):
     """
 
     TYPE_NAME = "components.FreezeAudit"
+
+
+class DataProfile(Artifact):
+    """A folder with `data_profile.json` (a `data_profile.profile.ProfileRecord`)."""
+
+    TYPE_NAME = "components.DataProfile"
+
+
+class DataGateReport(Artifact):
+    """A folder with `data_gate.json` (a `data_gate.report.GateReport`).
+
+    Its custom properties are `warnings` and `notes`: how many there are.
+    """
+
+    TYPE_NAME = "components.DataGateReport"

@@ -54,7 +54,11 @@ def _text_encoder(
     source: Vocabulary | PreprocessingModel, segments: int, max_tokens: int, state: tuple[int, int]
 ) -> TextEncoder:
     """`state` tells a file that was replaced from the one that was read."""
-    tokenizer: Tokenizer = (
-        WordPieceTokenizer(source) if isinstance(source, Vocabulary) else HubTokenizer(tf.saved_model.load(source.path))
-    )
-    return TextEncoder(tokenizer, segments, max_tokens)
+    return TextEncoder(make_tokenizer(source), segments, max_tokens)
+
+
+def make_tokenizer(source: Vocabulary | PreprocessingModel) -> Tokenizer:
+    """The tokenizer that a vocabulary is made for, or that of a preprocessing model."""
+    if isinstance(source, Vocabulary):
+        return WordPieceTokenizer(source)
+    return HubTokenizer(tf.saved_model.load(source.path))
