@@ -17,6 +17,8 @@ COMPONENTS = (
     "StatisticsGen",
     "SchemaGen",
     "ExampleValidator",
+    "DataProfile",
+    "DataGate",
     "Transform",
     "Trainer",
     "Evaluator",
