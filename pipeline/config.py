@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails
 
+from components.data_gate.settings import DataGateSettings
 from components.evaluator.thresholds import Threshold, default_thresholds, threshold_problems
 from components.example_gen.spans import (
     LAST_DATE,
@@ -271,6 +272,7 @@ class PipelineConfig(StrictSection):
     pipeline: PipelineSettings
     data: DataSettings
     model: ModelSettings
+    data_gate: DataGateSettings = DataGateSettings()
     train: TrainSettings = TrainSettings()
     evaluate: EvaluateSettings = Field(default={}, validate_default=True)
     vertex: VertexSettings | None = None

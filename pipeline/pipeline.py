@@ -15,6 +15,8 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import trainer_pb2
 from tfx.types import Channel, standard_artifacts
 
+from components.data_gate.component import DataGate
+from components.data_profile.component import DataProfile
 from components.evaluator.component import UnconvertedEvaluator
 from components.evaluator.thresholds import THRESHOLDS_KEY
 from components.example_gen.component import make_example_gen
@@ -27,7 +29,7 @@ from pipeline.config import DataSettings, PipelineConfig
 from pipeline.eval_config import make_eval_config
 from pipeline.runtime_parameters import RuntimeParameters
 from pipeline.vertex_steps import pusher, training
-from trainer_module.settings import BertSettings
+from trainer_module.settings import BertSettings, ColumnSettings
 
 
 def create_pipeline(
@@ -42,7 +44,7 @@ def create_pipeline(
     beam_pipeline_args: list[str] | None = None,
 ) -> Pipeline:
     """FreezePlanner → ExampleGen → StatisticsGen → SchemaGen → ExampleValidator →
-    Transform → Trainer → Evaluator and FreezeAudit → Pusher.
+    DataProfile → DataGate → Transform → Trainer → Evaluator and FreezeAudit → Pusher.
 
     Args:
         config: See `PipelineConfig`.
@@ -83,6 +85,17 @@ def create_pipeline(
     schema_gen = _schema_gen(config.data.schema_path, statistics_gen.outputs["statistics"])
     schema = schema_gen.outputs["schema"]
     example_validator = ExampleValidator(statistics=statistics_gen.outputs["statistics"], schema=schema)
+    data_profile = DataProfile(examples=examples, custom_config=settings.to_transform_config())
+    live_model = _live_model(on_vertex=on_vertex)
+    data_gate = DataGate(
+        anomalies=example_validator.outputs["anomalies"],
+        data_profile=data_profile.outputs["data_profile"],
+        model=live_model.outputs["model"],
+        settings=config.data_gate,
+        schema_inferred_of=(
+            None if config.data.schema_path else ColumnSettings(text=config.data.text, label=config.data.label)
+        ),
+    )
     transform = Transform(
         examples=examples,
         schema=schema,
@@ -93,12 +106,13 @@ def create_pipeline(
         # It spares counting labels again in a window of rows that slides; writing it costs more than counting them.
         disable_analyzer_cache=True,
     )
-    live_model = _live_model(on_vertex=on_vertex)
+    transform.add_upstream_node(data_gate)
     trainer = PlannedTrainer(
         examples=transform.outputs["transformed_examples"],
         freeze_plan=freeze_planner.outputs["freeze_plan"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
+        data_profile=data_profile.outputs["data_profile"],
         base_model=live_model.outputs["model"] if settings.start_from == "live" else None,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
@@ -135,8 +149,10 @@ def create_pipeline(
             statistics_gen,
             schema_gen,
             example_validator,
-            transform,
+            data_profile,
             live_model,
+            data_gate,
+            transform,
             trainer,
             evaluator,
             freeze_audit,

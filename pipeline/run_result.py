@@ -9,7 +9,8 @@ from typing import Any
 import tensorflow_transform as tft
 
 from components.artifact_properties import REASON
-from components.artifacts import FreezeAudit
+from components.artifacts import DataGateReport, FreezeAudit
+from components.data_gate.report import GateReport
 from components.example_gen.spans_read import SpansRead
 from components.freeze_audit.audit_files import audit_file
 from pipeline.evaluation import Evaluation, read_evaluation
@@ -33,6 +34,7 @@ class RunResult:
         was_live: Whether the version that was pushed was there before this run.
         evaluation: Metrics and missed thresholds.
         plan: What was frozen.
+        data_gate: What DataGate found, and let pass.
         audit: Whether that is so in the exported model.
         seconds: By component.
         cached: Components that were skipped because nothing they depend on changed.
@@ -46,6 +48,7 @@ class RunResult:
     pushed_model: str | None
     evaluation: Evaluation
     plan: FreezePlan
+    data_gate: GateReport
     audit: AuditRecord
     seconds: Mapping[str, float]
     cached: frozenset[str]
@@ -72,6 +75,7 @@ class RunResult:
             **({"not_pushed_because": self.not_pushed_because} if self.not_pushed_because else {}),
             **({} if self.blessed else {"not_blessed_because": list(self.evaluation.missed)}),
             "metrics": dict(self.evaluation.metrics),
+            **({"warnings": self.data_gate.warnings} if self.data_gate.warnings else {}),
             "audit": self.audit.verdict,
             "freeze": {"frozen_params": self.plan.frozen_params, "trainable_params": self.plan.trainable_params},
             "seconds": {name: round(seconds, 2) for name, seconds in self.seconds.items()},
@@ -99,6 +103,7 @@ def read_result(run: RunMetadata, seconds: Mapping[str, float], run_dir: str, lo
         pushed_model=destination or None,
         evaluation=read_evaluation(_uri(run, "Evaluator", "ModelEvaluation"), _labels(run)),
         plan=FreezePlan.from_json(Path(_uri(run, "Trainer", "ModelRun"), PLAN_FILE).read_text(encoding="utf-8")),
+        data_gate=GateReport.read(_uri(run, "DataGate", DataGateReport.TYPE_NAME)),
         audit=read_audit(run),
         seconds=seconds,
         cached=frozenset(component for component in seconds if run.is_cached(component)),

@@ -53,7 +53,7 @@ def vocabulary_distance(before: SplitProfile, after: SplitProfile) -> Distance |
     if not before.tokens or not after.tokens:
         return None
     compared = {piece for side in (before, after) for piece in list(side.pieces)[:_COMPARED_PIECES]}
-    return _distance(_by_piece(before, compared), _by_piece(after, compared), _divergence, repr)
+    return _distance(_by_piece(before, compared), _by_piece(after, compared), _divergence, _quoted)
 
 
 def unknown_token_distance(before: SplitProfile, after: SplitProfile) -> Distance | None:
@@ -77,6 +77,10 @@ def _distance(
     by_change = np.argsort(-np.abs(shares[1] - shares[0]), kind="stable")[:_NAMED]
     changes = [f"{name(keys[i])} from {shares[0][i]:.1%} to {shares[1][i]:.1%}" for i in by_change]
     return Distance(float(measure(*shares)), ", ".join(changes))
+
+
+def _quoted(piece: str) -> str:
+    return piece if piece == _REST else repr(piece)
 
 
 def _divergence(before: np.ndarray, after: np.ndarray) -> float:

@@ -72,11 +72,11 @@ class DataGateSettings(_Strict):
     label_drift: AtMost = AtMost(at_most=0.2)
     text_length_drift: AtMost = AtMost(at_most=0.1)
     vocabulary_drift: AtMost = AtMost(at_most=0.3)
-    unknown_token_drift: AtMost = AtMost(at_most=0.05)
+    unknown_token_drift: AtMost = AtMost(at_most=0.02)
     label_skew: AtMost = AtMost(at_most=0.2, action="warn")
     text_length_skew: AtMost = AtMost(at_most=0.1, action="warn")
     vocabulary_skew: AtMost = AtMost(at_most=0.3, action="warn")
-    unknown_token_skew: AtMost = AtMost(at_most=0.05, action="warn")
+    unknown_token_skew: AtMost = AtMost(at_most=0.02, action="warn")
 
     @field_validator("*", mode="before")
     @classmethod

@@ -10,8 +10,9 @@ from tfx.types import BaseChannel, Channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter
 from tfx.types.standard_component_specs import TrainerSpec
 
-from components.artifacts import FreezePlan
+from components.artifacts import DataProfile, FreezePlan
 from components.custom_config import SETTINGS_PARAMETERS, pack_custom_config
+from components.data_profile.executor import PROFILE_KEY
 from components.plan_channel import FREEZE_PLAN_KEY
 from components.planned_trainer.executor import Executor
 
@@ -20,7 +21,10 @@ class PlannedTrainerSpec(TrainerSpec):
     """The stock Trainer's, the plan, and settings that are known when it runs."""
 
     PARAMETERS = TrainerSpec.PARAMETERS | SETTINGS_PARAMETERS
-    INPUTS = TrainerSpec.INPUTS | {FREEZE_PLAN_KEY: ChannelParameter(type=FreezePlan)}
+    INPUTS = TrainerSpec.INPUTS | {
+        FREEZE_PLAN_KEY: ChannelParameter(type=FreezePlan),
+        PROFILE_KEY: ChannelParameter(type=DataProfile, optional=True),
+    }
 
 
 class PlannedTrainer(base_component.BaseComponent):
@@ -35,6 +39,7 @@ class PlannedTrainer(base_component.BaseComponent):
         freeze_plan: FreezePlanner's output.
         transform_graph: `TransformGraph`.
         schema: `Schema`.
+        data_profile: DataProfile's, which then travels with the model: `DataGate` reads it there in later runs.
         base_model: The live `Model`, or an empty channel while there is none; only where `start_from` is `live`, as
             TFX's cache takes the Trainer with another one for another training.
         train_args: Splits and steps.
@@ -56,6 +61,7 @@ class PlannedTrainer(base_component.BaseComponent):
         freeze_plan: BaseChannel,
         transform_graph: BaseChannel,
         schema: BaseChannel | None = None,
+        data_profile: BaseChannel | None = None,
         base_model: BaseChannel | None = None,
         train_args: trainer_pb2.TrainArgs | None = None,
         eval_args: trainer_pb2.EvalArgs | None = None,
@@ -69,6 +75,7 @@ class PlannedTrainer(base_component.BaseComponent):
             freeze_plan=freeze_plan,
             transform_graph=transform_graph,
             schema=schema,
+            data_profile=data_profile,
             base_model=base_model,
             run_fn="trainer_module.run_fn",
             train_args=train_args or trainer_pb2.TrainArgs(),

@@ -16,6 +16,9 @@ def print_result(console: Console, result: RunResult, config: PipelineConfig) ->
     console.print()
     if result.spans is not None:
         console.print(result.spans.describe(config.data.train), soft_wrap=True)
+    # Those of a DataGate that ran were told when it did.
+    for warning in result.data_gate.warnings if "DataGate" in result.cached else []:
+        console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
     console.print(_metrics_table(result, config))
     per_class = _class_table(result)
     if per_class is not None:

@@ -48,8 +48,8 @@ image = "any/image:1"
 """
 TOPICS = ("billing", "praise", "technical")
 STEPS = ["live_model-model-blessing-resolver", "live_model-model-resolver", "FreezePlanner", "ExampleGen",
-         "StatisticsGen", "SchemaGen", "ExampleValidator", "Transform", "Trainer", "Evaluator", "FreezeAudit",
-         "Pusher"]  # fmt: skip
+         "StatisticsGen", "SchemaGen", "ExampleValidator", "DataProfile", "DataGate", "Transform", "Trainer",
+         "Evaluator", "FreezeAudit", "Pusher"]  # fmt: skip
 
 Project = Any
 """`conftest.Project`, which can't be imported by its name."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from components.data_gate.report import Finding, GateReport
 from components.example_gen.spans_read import ReadSpan, SpansRead
 from pipeline.cli.result_view import print_result
 from pipeline.evaluation import Evaluation
@@ -41,6 +42,7 @@ def result(tiny_hub: Path) -> RunResult:
         pushed_model="serving/1",
         evaluation=Evaluation(metrics={"accuracy": 0.5}, live={}, slices={}, missed=[]),
         plan=plan,
+        data_gate=GateReport(findings=[]),
         audit=audit,
         seconds={},
         cached=frozenset(),
@@ -74,6 +76,18 @@ def test_an_audit_that_failed_with_its_reasons(result: RunResult, make_config) -
     assert "nothing was pushed" in lines
     assert not any("bit-identical" in line for line in lines)
     assert failed.to_json()["audit"] == "failed"
+
+
+def test_what_data_gate_warns_of(result: RunResult, make_config) -> None:
+    message = "data_gate.label_skew: the labels [of] the eval rows differ"
+    warned = Finding(check="label_skew", split="eval", outcome="warn", message=message)
+    passed = Finding(check="min_rows", split="train", outcome="passed", message="enough")
+    suspect = replace(result, data_gate=GateReport(findings=[passed, warned]))
+    assert not any("warning" in line for line in printed(suspect, make_config)), "it was told while DataGate ran"
+    cached = replace(suspect, cached=frozenset({"DataGate"}))
+    assert [line for line in printed(cached, make_config) if "warning" in line] == [f"warning: {message}"]
+    assert suspect.to_json()["warnings"] == [message]
+    assert "warnings" not in result.to_json()
 
 
 def test_why_a_sound_model_was_not_pushed(result: RunResult, make_config) -> None:

@@ -56,6 +56,8 @@ def test_every_component_is_measured(
         "StatisticsGen",
         "SchemaGen",
         "ExampleValidator",
+        "DataProfile",
+        "DataGate",
         "Transform",
         "Trainer",
         "Evaluator",

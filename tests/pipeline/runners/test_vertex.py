@@ -163,6 +163,8 @@ def test_each_step_is_tfxs_entry_point_in_the_image(job: dict[str, Any]):
         "StatisticsGen": "tfx.components.statistics_gen.executor.Executor",
         "SchemaGen": "tfx.components.schema_gen.executor.Executor",
         "ExampleValidator": "tfx.components.example_validator.executor.Executor",
+        "DataProfile": "components.data_profile.executor.Executor",
+        "DataGate": "components.data_gate.executor.Executor",
         "Transform": "tfx.components.transform.executor.Executor",
         "Trainer": "components.planned_trainer.executor.Executor",
         "Evaluator": "components.evaluator.executor.UnconvertedExecutor",
@@ -208,10 +210,12 @@ def test_what_waits_for_what(job: dict[str, Any]):
         "StatisticsGen": ["ExampleGen"],
         "SchemaGen": ["StatisticsGen"],
         "ExampleValidator": ["SchemaGen", "StatisticsGen"],
-        "Transform": ["ExampleGen", "SchemaGen"],
-        "Trainer": ["FreezePlanner", "SchemaGen", "Transform"],
+        "DataProfile": ["ExampleGen"],
         "live_model-model-blessing-resolver": [],
         "live_model-model-resolver": [],
+        "DataGate": ["DataProfile", "ExampleValidator", "live_model-model-resolver"],
+        "Transform": ["DataGate", "ExampleGen", "SchemaGen"],
+        "Trainer": ["DataProfile", "FreezePlanner", "SchemaGen", "Transform"],
         "Evaluator": ["ExampleGen", "Trainer", "live_model-model-resolver"],
         "FreezeAudit": ["FreezePlanner", "Trainer"],
         "Pusher": ["Evaluator", "FreezeAudit", "Trainer"],
@@ -220,7 +224,8 @@ def test_what_waits_for_what(job: dict[str, Any]):
 
 def test_the_trainer_waits_for_the_live_model_where_it_starts_from_it(config_file: Path):
     trainer = tasks(changed(config_file, 'train.start_from="live"'))["Trainer"]
-    assert trainer["dependentTasks"] == ["FreezePlanner", "SchemaGen", "Transform", "live_model-model-resolver"]
+    waits_for = ["DataProfile", "FreezePlanner", "SchemaGen", "Transform", "live_model-model-resolver"]
+    assert trainer["dependentTasks"] == waits_for
     assert trainer["inputs"]["artifacts"]["base_model"] == {
         "taskOutputArtifact": {"producerTask": "live_model-model-resolver", "outputArtifactKey": "model"}
     }

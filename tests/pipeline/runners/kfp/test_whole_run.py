@@ -25,8 +25,8 @@ pytestmark = pytest.mark.slow
 Package = Any
 """`conftest.Package`, which can't be imported by its name."""
 
-FROM_THE_CACHE = {"ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "Transform"}
-NODES = FROM_THE_CACHE | {"FreezePlanner", "Trainer", "live_model", "Evaluator", "FreezeAudit", "Pusher"}
+FROM_THE_CACHE = {"ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataProfile", "Transform"}
+NODES = FROM_THE_CACHE | {"FreezePlanner", "DataGate", "Trainer", "live_model", "Evaluator", "FreezeAudit", "Pusher"}
 
 
 class Silent:
