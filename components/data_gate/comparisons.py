@@ -93,7 +93,7 @@ def _compare(
         passed = found.value <= limit.at_most
         message = (
             f"data_gate.{check}: the {measure.of} of the {split} rows differ from those of {reference} by "
-            f"{found.value:.3f} ({measure.unit}); at most {limit.at_most:g} is allowed; most: {found.changes}"
+            f"{found.value:.3f} ({measure.unit}); at most {limit.at_most:g} is allowed; {found.changes}"
         )
         if not passed:
             message += f'; if that is as it should be, set data_gate.{check}.action = "{_milder(limit)}"'

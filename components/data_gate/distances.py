@@ -76,7 +76,7 @@ def _distance(
     shares = [np.array([side.get(key, 0) for key in keys], float) / sum(side.values()) for side in (before, after)]
     by_change = np.argsort(-np.abs(shares[1] - shares[0]), kind="stable")[:_NAMED]
     changes = [f"{name(keys[i])} from {shares[0][i]:.1%} to {shares[1][i]:.1%}" for i in by_change]
-    return Distance(float(measure(*shares)), ", ".join(changes))
+    return Distance(float(measure(*shares)), f"most: {', '.join(changes)}")
 
 
 def _quoted(piece: str) -> str:

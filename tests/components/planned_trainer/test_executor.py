@@ -11,6 +11,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.types import standard_artifacts
 from tfx.types.artifact import Artifact
 
+from components.artifacts import DataProfile
 from components.artifacts import FreezePlan as FreezePlanArtifact
 from components.freeze_planner.executor import Executor as Planner
 from components.planned_trainer.executor import Executor
@@ -40,7 +41,7 @@ class Training:
         (self.folder / name).mkdir()
         return made
 
-    def run(self, custom_config: dict[str, Any]) -> dict[str, Any]:
+    def run(self, custom_config: dict[str, Any], data_profile: str | None = None) -> dict[str, Any]:
         """Plans and trains; gives the execution properties as they are afterwards."""
         plan = self.artifact(FreezePlanArtifact, "plan")
         Planner().Do({}, {"freeze_plan": [plan]}, {"custom_config": json.dumps({"bert": self.bert(FREEZE_EMBEDDINGS)})})
@@ -58,6 +59,9 @@ class Training:
             "custom_config": json.dumps(custom_config),
         }
         inputs = {"examples": [examples], "transform_graph": [graph], "freeze_plan": [plan]}
+        if data_profile is not None:
+            inputs["data_profile"] = [self.artifact(DataProfile, "profile")]
+            (self.folder / "profile" / "data_profile.json").write_text(data_profile)
         Executor().Do(inputs, self.outputs, properties)
         return properties
 
@@ -130,3 +134,10 @@ def test_other_rules_than_the_planned_ones_are_refused(training: Training) -> No
 def test_settings_that_are_wrong_are_refused_before_anything_else(training: Training) -> None:
     with pytest.raises(UserError, match=r"^bert: is not valid JSON: "):
         training.run({"bert": "{"})
+
+
+def test_the_profile_of_the_rows_travels_with_the_model(training: Training, seen: list[FnArgs]) -> None:
+    training.run({"bert": training.bert(FREEZE_EMBEDDINGS)}, data_profile="{}")
+    model = training.folder / "model" / "Format-Serving"
+    assert str(model) == seen[0].serving_model_dir
+    assert (model / "assets.extra" / "data_profile.json").read_text() == "{}"
