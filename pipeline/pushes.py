@@ -42,14 +42,15 @@ def pushes(store: MetadataStore, pipeline_name: str) -> list[Push]:
     artifacts = store.get_artifacts_by_context(pipeline.id)
     models = {artifact.id: artifact for artifact in artifacts if artifact.type == "Model"}
     pushed = [each for each in artifacts if each.type == "PushedModel" and int_property(each, "pushed") == 1]
-    live = _resolved(store, _standing(models.values()), _standing(pushed))
+    live = _resolved(store, _standing(models.values()), _standing(pushed)).get(PUSHED_MODEL_KEY)
+    live_version = next((string_property(each, "pushed_version") for each in pushed if each.id == live), None)
     found: dict[str, Push] = {}
     for each in sorted(pushed, key=lambda artifact: artifact.id, reverse=True):
         version = string_property(each, "pushed_version")
         # A run that finds its model live already puts out another PushedModel of the same version.
         if version not in found:
             model = models.get(_resolved(store, list(models.values()), [each]).get(MODEL_KEY, 0))
-            found[version] = Push(version, each, model, each.id == live.get(PUSHED_MODEL_KEY))
+            found[version] = Push(version, each, model, version == live_version)
     return list(found.values())
 
 

@@ -13,6 +13,7 @@ from tfx.utils import path_utils
 from components.artifact_properties import MODEL_ID, WITHDRAWN
 from components.atomic_pusher.archive import archive
 from components.atomic_pusher.push import Pushed, push
+from components.atomic_pusher.serving_folder import entries
 from pipeline.config import PipelineConfig
 from pipeline.killed_runs import clear_killed_runs
 from pipeline.metadata_connection import metadata_connection
@@ -68,7 +69,9 @@ def roll_back(config: PipelineConfig, to_version: str | None = None) -> Rollback
             raise UserError(f"rollback: pipeline {name} has no live model: nothing was pushed yet")
         target = _target(history, live, to_version)
         model = _usable_model(store, target)
-        pushed_uri = f"{artifacts_root(config)}/rollback/pushed_model/{time.time_ns()}"
+        archives = f"{artifacts_root(config)}/rollback/pushed_model"
+        _remove_leftovers(store, archives)
+        pushed_uri = f"{archives}/{time.time_ns()}"
         pushed = _push(config, model, pushed_uri)
         record_rollback(
             store,
@@ -109,6 +112,13 @@ def _usable_model(store: MetadataStore, target: Push) -> mlmd.Artifact:
     if not any(int_property(each, "blessed") == 1 for each in of_model):
         raise UserError(f"{where}: Evaluator never blessed its model; choose another with --to")
     return target.model
+
+
+def _remove_leftovers(store: MetadataStore, archives: str) -> None:
+    """Removes what a rollback left that was killed before it was written down."""
+    for name in entries(archives):
+        if not store.get_artifacts_by_uri(f"{archives}/{name}"):
+            fileio.rmtree(f"{archives}/{name}")
 
 
 def _push(config: PipelineConfig, model: mlmd.Artifact, pushed_uri: str) -> Pushed:

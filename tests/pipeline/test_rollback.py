@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from ml_metadata import MetadataStore
@@ -12,6 +13,7 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from components.atomic_pusher.push import push
 from components.atomic_pusher.serving_folder import versions
+from pipeline import rollback
 from pipeline.config import PipelineConfig
 from pipeline.pushes import pushes
 from pipeline.rollback import roll_back
@@ -146,6 +148,23 @@ def test_a_model_pushed_after_a_rollback_is_live(past: Past) -> None:
     roll_back(past.config())
     past.train_and_push("c")
     assert (past.served(), past.live()) == ("c", "c")
+
+
+def test_a_rollback_that_was_killed_is_finished_by_the_same_command(
+    past: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = past.train_and_push("a"), past.train_and_push("b")
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(rollback, "record_rollback", Mock(side_effect=KeyboardInterrupt))
+        roll_back(past.config())
+    assert (past.served(), past.live()) == ("a", "b")
+    done = roll_back(past.config())
+    assert (past.served(), past.live(), past.withdrawn()) == ("a", "a", ["b"])
+    assert list(versions(str(past.serving))) == [int(first), int(second), int(done.version)], "pushed once"
+    (archive,) = (past.folder / "run" / "artifacts" / "rollback" / "pushed_model").iterdir()
+    assert str(archive) in [each.pushed.uri for each in pushes(past.store, "mine")]
+    roll_back(past.config(), second)
+    assert archive.exists(), "it belongs to a push"
 
 
 def without_files(past: Past) -> str:
