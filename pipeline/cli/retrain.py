@@ -1,7 +1,6 @@
 """`permafrost retrain`: the pipeline unattended, now or by the clock."""
 
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,7 +35,7 @@ def retrain_command(config_file: Path, overrides: Sequence[str], every: str | No
         pipeline=config.pipeline.name,
         config_file=file,
         settings=config.retrain,
-        log_folder=os.path.join(config.pipeline.root, "logs"),
+        root=config.pipeline.root,
         command=[sys.executable, "-m", "pipeline.cli", "run", "--json", "--config", file, *settings],
         stop=Stop(),
     )

@@ -13,8 +13,10 @@ from pipeline.retraining.child_run import ChildResult, run_child, stopped_result
 from pipeline.retraining.hooks import call_hooks
 from pipeline.retraining.stop import Stop
 from pipeline.retraining.summary import Summary, exit_code, outcome
+from pipeline.run_lock import is_held
 
 _LONGEST_BACKOFF_SECONDS = 3600.0
+_LOOK_SECONDS = 1.0
 
 _LOG = logging.getLogger("permafrost.retrain")
 
@@ -27,7 +29,7 @@ class Retraining:
         pipeline: Its name.
         config_file: Its file.
         settings: `[retrain]`.
-        log_folder: Gets a file for each attempt.
+        root: Of the pipeline; its `logs` get a file for each attempt.
         command: What runs the pipeline: gets `--log-file FILE`, and prints as `permafrost run --json` does.
         stop: Ends it.
     """
@@ -35,7 +37,7 @@ class Retraining:
     pipeline: str
     config_file: str
     settings: RetrainSettings
-    log_folder: str
+    root: str
     command: Sequence[str]
     stop: Stop
 
@@ -78,9 +80,10 @@ class Retraining:
         return result
 
     def _attempt(self, log_files: list[str]) -> ChildResult:
+        self._wait_for_other_run()
         if self.stop.requested.is_set():  # while it waited
             return stopped_result(self.stop)
-        log_file = f"{self.log_folder}/{datetime.now():%Y%m%d-%H%M%S}.log"
+        log_file = f"{self.root}/logs/{datetime.now():%Y%m%d-%H%M%S}.log"
         log_files.append(log_file)
         _LOG.info("%s: run begins (attempt %d of %d)", self.pipeline, len(log_files), self.settings.attempts)
         hours = self.settings.timeout_hours
@@ -91,6 +94,15 @@ class Retraining:
             timeout_seconds=hours and hours * 3600,
             grace_seconds=self.settings.grace_seconds,
         )
+
+    def _wait_for_other_run(self) -> None:
+        """Until it ends, or for as long as may be; what still holds the lock then is the run's to tell."""
+        end = time.monotonic() + self.settings.wait_for_lock
+        if self.settings.wait_for_lock and is_held(self.root):
+            _LOG.info("%s: waits for another run of it, %g seconds at most", self.pipeline, self.settings.wait_for_lock)
+        while time.monotonic() < end and is_held(self.root):
+            if self.stop.requested.wait(_LOOK_SECONDS):
+                break
 
 
 def _tell_of_retry(state: tenacity.RetryCallState) -> None:

@@ -59,7 +59,7 @@ class Child:
             pipeline="mine",
             config_file="/configs/mine.toml",
             settings=RetrainSettings.model_validate({"backoff_seconds": 0.01, "grace_seconds": 5, **settings}),
-            log_folder=str(self.folder / "logs"),
+            root=str(self.folder),
             command=self.command,
             stop=Stop(),
         )

@@ -3,13 +3,17 @@
 import json
 import logging
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+REPOSITORY = Path(__file__).resolve().parents[3]
 Child = Any
 Hook = tuple[list[str], Callable[[], list[dict[str, Any]]]]
 
@@ -119,6 +123,43 @@ def test_a_stop_while_it_waits_for_the_next_attempt_begins_none(make_child: Chil
     assert len(child.attempts) == 1
 
 
+HOLDER = """
+import sys, time
+from pipeline.run_lock import run_lock
+with run_lock(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def hold_lock(folder: Path, seconds: float) -> "subprocess.Popen[str]":
+    """Another process that runs the same pipeline for a while."""
+    command = [sys.executable, "-c", HOLDER, str(folder), str(seconds)]
+    holder = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    return holder
+
+
+def test_another_run_is_waited_for(make_child: Child, tmp_path: Path, told: Callable[[], list[str]]) -> None:
+    holder = hold_lock(tmp_path, 2)
+    assert make_child("pushed").retraining(wait_for_lock=60).run() == 0
+    assert holder.poll() is not None or holder.wait(1) == 0
+    assert told()[0] == "mine: waits for another run of it, 60 seconds at most"
+
+
+def test_another_run_is_not_waited_for_longer_than_may_be(make_child: Child, tmp_path: Path) -> None:
+    holder = hold_lock(tmp_path, 60)
+    start = time.monotonic()
+    try:
+        # Its own lock is the child's to ask for.
+        assert make_child("pushed").retraining(wait_for_lock=1).run() == 0
+        assert 1 < time.monotonic() - start < 10
+    finally:
+        holder.kill()
+        holder.wait()
+
+
 def test_a_hook_is_called_for_what_it_asked_for_only(make_child: Child, hook: Hook) -> None:
     command, received = hook
     child = make_child("not blessed", "pushed", "mistake")
@@ -133,3 +174,12 @@ def test_a_summary_is_json_that_holds_when_it_began(make_child: Child, hook: Hoo
     assert time.strptime(received()[0]["started"], "%Y-%m-%dT%H:%M:%S%z")
     assert 0 < received()[0]["seconds"] < 60
     assert json.dumps(received()[0])
+
+
+def test_a_scheduler_imports_nothing_of_the_pipelines_libraries() -> None:
+    code = (
+        "import sys, pipeline.cli.retrain\n"
+        "print(sorted({'tensorflow', 'tfx', 'apache_beam', 'ml_metadata', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
