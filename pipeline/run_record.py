@@ -3,17 +3,15 @@
 import json
 import logging
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from ml_metadata import MetadataStore, errors
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+from pipeline.run_outcome import Outcome
+
 RUN_TYPE = "pipeline_run"
 """TFX's type of the context that all of a run's executions share; its name is the run's id."""
-
-Outcome = Literal["pushed", "unchanged", "not_blessed", "stopped", "failed"]
-"""`pushed`: the model is live. `unchanged`: it was so before. `not_blessed`: the one before stays. `stopped`: by a gate
-or another mistake. `failed`: by anything else."""
 
 _OUTCOME = "outcome"
 _SUMMARY = "summary"

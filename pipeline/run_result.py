@@ -15,7 +15,7 @@ from components.example_gen.spans_read import SpansRead
 from components.freeze_audit.audit_files import audit_file
 from pipeline.evaluation import Evaluation, read_evaluation
 from pipeline.run_metadata import RunMetadata, int_property, string_property
-from pipeline.run_record import Outcome
+from pipeline.run_outcome import Outcome
 from trainer_module.audit.audit_record import AuditRecord
 from trainer_module.features import LABEL_VOCABULARY, in_class_order
 from trainer_module.freezing.freeze_plan import FreezePlan
@@ -61,7 +61,7 @@ class RunResult:
 
     @property
     def outcome(self) -> Outcome:
-        """See `run_record.Outcome`."""
+        """See `run_outcome.Outcome`."""
         if not self.blessed or self.pushed_model is None:
             return "not_blessed"
         return "unchanged" if self.was_live else "pushed"

@@ -1,12 +1,12 @@
 """What hooks are told of a retraining."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pipeline.retrain_settings import HookEvent
 from pipeline.retraining.child_run import ChildResult
+from pipeline.run_outcome import Outcome
 
-Outcome = Literal["pushed", "unchanged", "not_blessed", "stopped", "failed"]
 _OUTCOMES: dict[int, Outcome] = {0: "pushed", 2: "stopped", 3: "not_blessed"}
 _EVENTS: dict[Outcome, HookEvent] = {"pushed": "success", "unchanged": "success", "not_blessed": "not_blessed"}
 
@@ -16,8 +16,7 @@ class Summary:
     """One retraining, whatever became of it.
 
     Attributes:
-        outcome: `pushed`; `unchanged`: nothing to do, so the live model stays; `not_blessed`: it stays because the new
-            one isn't better or sound; `stopped`: by a gate or another mistake; `failed`: by anything else.
+        outcome: See `Outcome`.
         pipeline: Its name.
         config: Its file.
         exit_code: As `permafrost run`'s; 1 where the process was killed.

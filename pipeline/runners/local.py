@@ -16,7 +16,8 @@ from pipeline.metadata_store import open_store, user_error_of
 from pipeline.pipeline import artifacts_root, create_pipeline
 from pipeline.run_lock import run_lock
 from pipeline.run_metadata import RunMetadata, forget_lost_artifacts
-from pipeline.run_record import Outcome, failure_summary, record_outcome
+from pipeline.run_outcome import Outcome
+from pipeline.run_record import failure_summary, record_outcome
 from pipeline.run_result import RunResult, read_audit, read_result
 from pipeline.runners.component_events import ComponentListener, component_events
 from pipeline.runners.hidden_password import hidden_password

@@ -76,6 +76,7 @@ def test_a_better_model_goes_live_then_a_worse_one_does_not_and_a_mistake_stops(
     assert (done.returncode, done.stderr) == (0, "")
     (version,) = project.pushed()
     summary = told(project, "pushed")
+    assert summary["run"]["outcome"] == "pushed"
     assert summary["run"]["pushed_model"] == f"{project.serving}/{version}"
     assert summary["text"] == f"mine: pushed: {project.serving}/{version}"
     assert Path(summary["log_file"]).stat().st_size > 0

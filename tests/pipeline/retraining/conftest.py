@@ -26,6 +26,7 @@ REFUSED = RUN | {"blessed": False, "pushed_model": None, "not_blessed_because": 
 STEPS = {
     "pushed": f"print('noise'); print({json.dumps(json.dumps(RUN))})",
     "not blessed": f"print({json.dumps(json.dumps(REFUSED))}); sys.exit(3)",
+    "unchanged": f"print({json.dumps(json.dumps(RUN | {'outcome': 'unchanged'}))})",
     "mistake": "print('error: 2 problems:\\n  - a: is missing\\n  - b: is odd', file=sys.stderr); sys.exit(2)",
     "crash": "print('error: Trainer failed: OSError: no space', file=sys.stderr); sys.exit(1)",
     "killed": "os.kill(os.getpid(), signal.SIGKILL)",

@@ -80,6 +80,12 @@ def test_a_mistake_or_a_model_that_is_not_blessed_is_not_tried_again(
     assert (summary["outcome"], summary["error"], summary["text"]) == (outcome, error, text)
 
 
+def test_a_run_that_had_nothing_to_do_says_so_and_is_a_success(make_child: Child, hook: Hook) -> None:
+    command, received = hook
+    assert make_child("unchanged").retraining(hook=command, hook_on=["success"]).run() == 0
+    assert received()[0]["text"] == "mine: unchanged: /serving/1"
+
+
 @pytest.mark.parametrize("step", ["hangs", "hangs on"])
 def test_a_run_that_hangs_is_ended_and_counts_as_failed(make_child: Child, hook: Hook, step: str) -> None:
     command, received = hook
