@@ -9,6 +9,7 @@ from ml_metadata import MetadataStore, errors
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from pipeline.metadata_connection import address
+from pipeline.postgresql_backslashes import keep_backslashes
 from trainer_module.errors import UserError
 
 _PATIENCE = 10.0  # seconds
@@ -22,6 +23,8 @@ def open_store(connection: mlmd.ConnectionConfig) -> MetadataStore:
         UserError: The database can't be reached, used or written.
     """
     _check(connection)
+    if connection.HasField("postgresql"):
+        keep_backslashes()
     try:
         return MetadataStore(connection)
     except (RuntimeError, errors.StatusError) as error:

@@ -13,7 +13,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+from pipeline.metadata_store import open_store
 from trainer_module.errors import UserError
 
 pytestmark = pytest.mark.slow
@@ -77,14 +79,28 @@ def test_a_whole_run(
     assert not (project.folder / "run" / "metadata.sqlite").exists()
     assert 'password: "***"' in caplog.text
     assert "secr@t" not in caplog.text
+    assert project.run(uri).outcome == "unchanged", "TFX's cache works"
 
     monkeypatch.setenv("MINE", PASSWORD)
     settings = ["--set", f'metadata.uri="postgresql://permafrost@127.0.0.1:{server}/mine"',
                 "--set", "metadata.password_env=MINE"]  # fmt: skip
     assert permafrost("history", "--config", str(project.config_file), "--json", *settings) == 0
-    (run,) = json.loads(permafrost.out)["runs"]
+    _, run = json.loads(permafrost.out)["runs"]
     assert (run["outcome"], run["is_live"], run["metrics"]) == ("pushed", True, dict(result.evaluation.metrics))
-    assert project.run(uri).outcome == "unchanged"
+
+
+def test_texts_with_backslashes_come_back(server: int) -> None:
+    postgresql = mlmd.PostgreSQLDatabaseConfig(
+        host="127.0.0.1", port=str(server), dbname="texts", user="permafrost", password=r"it\'s\ a\ \\\ secr@t/%"
+    )
+    store = open_store(mlmd.ConnectionConfig(postgresql=postgresql))
+    kind = store.put_context_type(mlmd.ContextType(name="mine"))
+    context = mlmd.Context(type_id=kind, name="a \\ b")
+    context.custom_properties["text"].string_value = text = '{"a": "it\'s \\"{\\"b\\": 1}\\" \\n \\ue000"}'
+    store.put_contexts([context])
+    (found,) = store.get_contexts()
+    assert (found.name, found.custom_properties["text"].string_value) == ("a \\ b", text)
+    assert store.get_context_by_type_and_name("mine", "a \\ b") == found
 
 
 def test_a_wrong_password(server: int, make_small_project: Callable[..., Project]) -> None:
