@@ -39,10 +39,11 @@ class Outcome:
     seconds: float
 
     @property
-    def last_line(self) -> str:
-        """What it said last: of a run that failed, why."""
-        said = self.messages.strip().splitlines()
-        return said[-1] if said else ""
+    def last_words(self) -> str:
+        """What it said after its last component: of a run that failed, why."""
+        said = [line.strip() for line in self.messages.splitlines()]
+        ends = [index for index, line in enumerate(said) if _ENDED.match(line)]
+        return " ".join(said[ends[-1] + 1 if ends else 0 :])
 
 
 class Attempt:

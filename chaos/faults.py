@@ -103,12 +103,12 @@ def _fault(
     else:
         attempt = season.start(overrides)
         if not attempt.wait_until(at):
-            return Finding(trouble, [f"the run ended before {at}"], attempt.outcome().last_line)
+            return Finding(trouble, [f"the run ended before {at}"], attempt.outcome().last_words)
         with break_it():
             failed = attempt.outcome()
     problems = [*_problems_of_failure(failed, must_say), *season.problems_after_failure()]
     recovered, more = season.undisturbed()
-    seen = f"exit code {failed.code}: {failed.last_line}; the next run: exit code {recovered.code}, pushed"
+    seen = f"exit code {failed.code}: {failed.last_words}; the next run: exit code {recovered.code}"
     return Finding(trouble, [*problems, *more], seen)
 
 

@@ -99,6 +99,11 @@ class Project:
         self._write_span(WINDOW - 1 + self.nights)
         return self.nights
 
+    def end_of_log(self, lines: int = 40) -> str:
+        """Of the latest run's."""
+        logs = sorted((self.state / "logs").glob("*.log"))
+        return "\n".join(logs[-1].read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]) if logs else ""
+
     def _write_span(self, span: int) -> None:
         with _ROWS.open(newline="", encoding="utf-8") as stream:
             header, *rows = csv.reader(stream)

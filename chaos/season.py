@@ -36,7 +36,8 @@ class Season:
     def problems_after_success(self, outcome: Outcome) -> list[str]:
         """What is wrong after a run that nothing stood in the way of."""
         if outcome.code != 0 or not pushed_version(outcome.summary):
-            return [f"the next run ended with exit code {outcome.code}: {outcome.last_line}"]
+            said = f"the next run ended with exit code {outcome.code}: {outcome.last_words}"
+            return [said, self.project.end_of_log()]
         self.pushes += 1
         return [*self._problems(self.pushes, at_rest=True), *problems_of_files(self.project)]
 
