@@ -1,5 +1,6 @@
 """A disk of its own for one folder, which can be full or read-only."""
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _BALLAST = ".ballast"
+_PAGE = 4096  # bytes
 
 
 class SmallDisk:
@@ -30,9 +32,8 @@ class SmallDisk:
     def full(self, left: int = 0) -> Iterator[None]:
         """Fills the disk up to `left` bytes while the block lasts."""
         ballast = self.folder / _BALLAST
-        free = os.statvfs(self.folder).f_bavail * os.statvfs(self.folder).f_frsize
         with ballast.open("wb") as stream:
-            os.posix_fallocate(stream.fileno(), 0, max(1, free - left))
+            _take(stream.fileno(), self.folder, left)
         try:
             yield
         finally:
@@ -51,6 +52,22 @@ class SmallDisk:
 def can_mount() -> bool:
     """Whether this process may mount disks."""
     return os.geteuid() == 0 and subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
+
+
+def _take(descriptor: int, folder: Path, left: int) -> None:
+    """Others may write at the same time: what is free is asked again until nothing more is to be had."""
+    taken, step = 0, 1 << 40
+    while step >= _PAGE:
+        disk = os.statvfs(folder)
+        step = min(step, disk.f_bavail * disk.f_frsize - left)
+        try:
+            if step > 0:
+                os.posix_fallocate(descriptor, taken, step)
+                taken += step
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            step //= 2
 
 
 def _system(*command: str) -> None:
