@@ -15,7 +15,7 @@ from chaos.report import Finding
 from chaos.season import Season
 from chaos.small_disk import SmallDisk
 
-_USER_ERROR = 2
+_FAILED, _USER_ERROR = 1, 2
 
 
 def full_disk_in_training(season: Season, disks: dict[Path, SmallDisk]) -> Finding:
@@ -38,13 +38,13 @@ def read_only_serving_folder(season: Season, disks: dict[Path, SmallDisk]) -> Fi
 
 def locked_metadata(season: Season, _: dict[Path, SmallDisk]) -> Finding:
     """Another process holds the metadata database, and doesn't let go."""
-    return _fault(season, "metadata database locked", "locked", lambda: _locked(season.project.metadata))
+    return _fault(season, "metadata database locked", "locked", lambda: _locked(season.project.metadata), code=_FAILED)
 
 
 def metadata_locked_midway(season: Season, _: dict[Path, SmallDisk]) -> Finding:
     """The same, from the Trainer's start on."""
     name = "metadata database locked midway"
-    return _fault(season, name, "locked", lambda: _locked(season.project.metadata), at="Trainer")
+    return _fault(season, name, "locked", lambda: _locked(season.project.metadata), at="Trainer", code=_FAILED)
 
 
 def vanished_hub_model(season: Season, _: dict[Path, SmallDisk]) -> Finding:
@@ -85,6 +85,7 @@ def _fault(
     *,
     at: str | None = None,
     overrides: Sequence[str] = (),
+    code: int = _USER_ERROR,
 ) -> Finding:
     """Runs a night with a fault, which must end with a message and change nothing, then once more without.
 
@@ -95,6 +96,7 @@ def _fault(
         break_it: Breaks it while the context is open.
         at: The component with whose start it breaks; None: before the run.
         overrides: For the run that fails.
+        code: Its exit code: 1 for what `permafrost retrain` tries again, 2 for what a person must see to.
     """
     season.project.next_night()
     if at is None:
@@ -106,15 +108,15 @@ def _fault(
             return Finding(trouble, [f"the run ended before {at}"], attempt.outcome().last_words)
         with break_it():
             failed = attempt.outcome()
-    problems = [*_problems_of_failure(failed, must_say), *season.problems_after_failure()]
+    problems = [*_problems_of_failure(failed, must_say, code), *season.problems_after_failure()]
     recovered, more = season.undisturbed()
     seen = f"exit code {failed.code}: {failed.last_words}; the next run: exit code {recovered.code}"
     return Finding(trouble, [*problems, *more], seen)
 
 
-def _problems_of_failure(failed: Outcome, must_say: str) -> Iterator[str]:
-    if failed.code != _USER_ERROR:
-        yield f"exit code {failed.code} instead of {_USER_ERROR}"
+def _problems_of_failure(failed: Outcome, must_say: str, code: int) -> Iterator[str]:
+    if failed.code != code:
+        yield f"exit code {failed.code} instead of {code}"
     if must_say not in failed.messages:
         yield f"its message doesn't say {must_say!r}: {failed.messages[-500:]}"
     if "Traceback" in failed.messages:

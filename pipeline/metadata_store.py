@@ -10,7 +10,7 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from pipeline.metadata_connection import address
 from pipeline.postgresql_backslashes import keep_backslashes
-from trainer_module.errors import UserError
+from trainer_module.errors import PassingFailure, UserError
 
 _PATIENCE = 10.0  # seconds
 _HELD = "is locked by another process; let it end, or end it"
@@ -20,7 +20,8 @@ def open_store(connection: mlmd.ConnectionConfig) -> MetadataStore:
     """ML Metadata, ready for use.
 
     Raises:
-        UserError: The database can't be reached, used or written.
+        PassingFailure: The database doesn't answer, or another process holds it.
+        UserError: It can't be used or written.
     """
     _check(connection)
     if connection.HasField("postgresql"):
@@ -39,11 +40,11 @@ def user_error_of(error: BaseException, connection: mlmd.ConnectionConfig) -> Us
     where = f"metadata database {address(connection)}"
     text = str(error)
     if isinstance(error, errors.AbortedError) or "Concurrent writes aborted" in text or "is locked" in text:
-        return UserError(f"{where}: {_HELD} (`fuser -v {address(connection)}` names it), then run again")
+        return PassingFailure(f"{where}: {_HELD} (`fuser -v {address(connection)}` names it), then run again")
     if "readonly database" in text:
         return UserError(f"{where}: can't be written; give this user the right, or name another in metadata.uri")
     if isinstance(error, errors.StatusError) and not connection.HasField("sqlite"):
-        return UserError(f"{where}: stopped answering: {text.strip()}; see to the database, then run again")
+        return PassingFailure(f"{where}: stopped answering: {text.strip()}; see to the database, then run again")
     return None
 
 
@@ -56,7 +57,7 @@ def _check(connection: mlmd.ConnectionConfig) -> None:
     try:
         socket.create_connection((host, port), timeout=_PATIENCE).close()
     except OSError as error:
-        raise UserError(
+        raise PassingFailure(
             f"metadata database {address(connection)}: nothing answers at {host}:{port} ({error.strerror or error}); "
             "check metadata.uri, and whether the database is running"
         ) from error

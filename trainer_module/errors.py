@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake."""
+"""The exception that stands for a user's mistake, and its kind that may pass by itself."""
 
 from collections.abc import Sequence
 
@@ -31,3 +31,10 @@ class UserError(Exception):
             return self.problems[0]
         lines = [f"  - {problem}" for problem in self.problems]
         return "\n".join([f"{len(lines)} problems:", *lines])
+
+
+class PassingFailure(UserError):
+    """What ends a run though the user may have done nothing wrong: a database that is locked, or doesn't answer.
+
+    It is told as plainly, but the exit code is 1, a failure's: `permafrost retrain` tries again.
+    """

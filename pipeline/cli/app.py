@@ -13,7 +13,7 @@ from pipeline.cli.options import AsJson, CompiledJob, ConfigFile, DryRun, Overri
 from pipeline.cli.schedule_verbs import schedule
 from pipeline.cli.terminal import Terminal
 from pipeline.service.service_errors import RunFailed, ServiceFailed
-from trainer_module.errors import UserError
+from trainer_module.errors import PassingFailure, UserError
 
 # TensorFlow and TFX are imported inside the verbs: `permafrost --help` has no use for them.
 app = typer.Typer(
@@ -303,7 +303,7 @@ def main() -> None:
         code = app(standalone_mode=False) or 0
     except UserError as error:
         terminal.error(str(error))
-        code = USER_ERROR
+        code = FAILED if isinstance(error, PassingFailure) else USER_ERROR
     except (ServiceFailed, RunFailed) as error:
         terminal.error(str(error))
         code = FAILED

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from examples.make_dated_spans import write_spans
 
 from components.example_gen.spans import span_of
+from examples.make_dated_spans import write_spans
 
 pytestmark = pytest.mark.slow
 

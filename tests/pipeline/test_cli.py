@@ -89,6 +89,14 @@ def test_help(arguments: list[str], expected: list[str]) -> None:
         assert part in done.stdout
 
 
+def test_what_may_pass_by_itself_is_a_failure_told_as_plainly_as_a_mistake(config_file: Path) -> None:
+    uri = "metadata.uri='postgresql://nobody@127.0.0.1:1/nothing'"
+    done = call("history", "--config", str(config_file), "--set", uri)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: metadata database")
+    assert "nothing answers at 127.0.0.1:1" in done.stderr
+
+
 def test_no_arguments_show_the_help_and_no_error() -> None:
     done = call()
     assert done.returncode == 2

@@ -14,7 +14,7 @@ from tfx.orchestration.metadata import mysql_metadata_connection_config, sqlite_
 
 from pipeline import metadata_store
 from pipeline.metadata_store import open_store, user_error_of
-from trainer_module.errors import UserError
+from trainer_module.errors import PassingFailure, UserError
 
 HOLDER = """
 import sqlite3, sys
@@ -58,7 +58,7 @@ def test_a_database_that_another_process_holds(
 ) -> None:
     monkeypatch.setattr(metadata_store, "_PATIENCE", 0.2)
     hold(how)
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(PassingFailure) as caught:
         open_store(sqlite_metadata_connection_config(str(file)))
     assert str(caught.value) == (
         f"metadata database {file}: is locked by another process; let it end, or end it (`fuser -v {file}` names it), "
