@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_va
 from pydantic_core import InitErrorDetails
 
 from components.data_gate.settings import DataGateSettings
+from components.evaluator.slice_thresholds import SliceThreshold, slice_threshold_problems
 from components.evaluator.thresholds import Threshold, default_thresholds, threshold_problems
 from components.example_gen.spans import (
     LAST_DATE,
@@ -231,10 +232,14 @@ class EvaluateSettings(StrictSection):
         slices: Metrics are also given per value of these columns, or combination of several.
         thresholds: By metric name, see `components.evaluator.thresholds`. Default: accuracy (or mse) no worse than the
             live model's.
+        minimum_examples: With fewer evaluation rows no model is blessed.
+        slice_thresholds: Thresholds on some of the rows; see `components.evaluator.slice_thresholds`.
     """
 
     slices: list[Annotated[list[ColumnName], Field(min_length=1)]] = Field(default=[])
     thresholds: dict[str, Threshold] = Field(default={})
+    minimum_examples: Annotated[int, Field(ge=1)] | None = None
+    slice_thresholds: list[SliceThreshold] = Field(default=[])
 
 
 class PushSettings(StrictSection):
@@ -289,7 +294,11 @@ class PipelineConfig(StrictSection):
         plain = given.model_dump(exclude_unset=True) if isinstance(given, EvaluateSettings) else given
         task = info.data["model"].task if "model" in info.data else None
         columns = info.data["data"].columns if "data" in info.data else None
-        problems = [*_slice_problems(plain, columns), *threshold_problems(_table(plain).get("thresholds"), task)]
+        problems = [
+            *_slice_problems(plain, columns),
+            *threshold_problems(_table(plain).get("thresholds"), task),
+            *slice_threshold_problems(_table(plain).get("slice_thresholds"), task),
+        ]
         try:
             section: EvaluateSettings = handler(given)
         except ValidationError as error:
@@ -389,13 +398,21 @@ def _with_sqlite_path(section: MetadataSettings, folder: Path) -> MetadataSettin
 
 def _slice_problems(evaluate: Any, columns: list[str] | None) -> Iterator[InitErrorDetails]:
     """Slices on columns that the data is known not to have. Wrong types are left to pydantic."""
-    slices = _table(evaluate).get("slices")
-    if columns is None or not isinstance(slices, list):
+    if columns is None:
         return
-    for index, names in enumerate(slices):
-        missing = [name for name in names if name not in columns] if isinstance(names, list) else []
+    slices, thresholds = (_list(_table(evaluate).get(key)) for key in ("slices", "slice_thresholds"))
+    named: list[tuple[tuple[str | int, ...], Any]] = [(("slices", index), names) for index, names in enumerate(slices)]
+    for index, threshold in enumerate(thresholds):
+        table = _table(threshold)
+        named += [(("slice_thresholds", index, key), table[key]) for key in ("slice", "columns") if key in table]
+    for path, names in named:
+        missing = [name for name in names if name not in columns] if isinstance(names, list | Mapping) else []
         if missing:
-            yield problem(("slices", index), _no_column(missing, columns), names)
+            yield problem(path, _no_column(missing, columns), names)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _table(value: Any) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from tensorflow_model_analysis.proto import config_pb2
 
-from components.evaluator.metric_configs import metric_configs
+from components.evaluator.metric_configs import metric_configs, slicing_spec
 from pipeline.config import PipelineConfig
 from trainer_module.features import LABEL
 
@@ -13,6 +13,9 @@ def make_eval_config(config: PipelineConfig) -> config_pb2.EvalConfig:
     See https://www.tensorflow.org/tfx/model_analysis/setup.
     """
     task = config.model.task
+    wanted = config.evaluate
+    slices = [config_pb2.SlicingSpec(feature_keys=columns) for columns in wanted.slices]
+    slices += [spec for spec in map(slicing_spec, wanted.slice_thresholds) if spec not in slices]
     return config_pb2.EvalConfig(
         model_specs=[
             config_pb2.ModelSpec(
@@ -23,9 +26,10 @@ def make_eval_config(config: PipelineConfig) -> config_pb2.EvalConfig:
                 prediction_key="probabilities" if task == "classification" else "prediction",
             )
         ],
-        slicing_specs=[
-            config_pb2.SlicingSpec(),
-            *(config_pb2.SlicingSpec(feature_keys=columns) for columns in config.evaluate.slices),
+        slicing_specs=[config_pb2.SlicingSpec(), *slices],
+        metrics_specs=[
+            config_pb2.MetricsSpec(
+                metrics=metric_configs(task, wanted.thresholds, wanted.slice_thresholds, wanted.minimum_examples)
+            )
         ],
-        metrics_specs=[config_pb2.MetricsSpec(metrics=metric_configs(task, config.evaluate.thresholds))],
     )

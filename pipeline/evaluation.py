@@ -1,12 +1,14 @@
 """What Evaluator found: metrics overall, per class and per slice, and which threshold was missed."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis import constants
+
+from components.evaluator.metric_configs import EXAMPLE_COUNT
 
 Slice = str
 """`column=value`, several joined by a comma; the empty string for all rows."""
@@ -53,9 +55,7 @@ def read_evaluation(path: str, labels: Sequence[str]) -> Evaluation:
         },
         live=live,
         # What can't be measured misses each of its thresholds.
-        missed=list(
-            dict.fromkeys(_describe(f) for each in validation.metric_validations_per_slice for f in each.failures)
-        ),
+        missed=list(dict.fromkeys(_missed(validation))),
     )
 
 
@@ -76,6 +76,23 @@ def _by_slice(result: Any, labels: Sequence[str]) -> dict[Slice, dict[str, float
     return slices
 
 
+def _missed(validation: Any) -> Iterator[str]:
+    for each in validation.metric_validations_per_slice:
+        rows = ",".join(f"{key.column}={_plain(key)}" for key in each.slice_key.single_slice_keys)
+        for failure in each.failures:
+            # TFMA tells what it can't measure for every slice, also for those that have no threshold.
+            of_slice = rows and failure.HasField("metric_value")
+            yield (f"rows with {rows}: " if of_slice else "") + _describe(failure)
+    for spec in validation.missing_slices:
+        names = [*spec.feature_keys, *(f"{column}={value}" for column, value in spec.feature_values.items())]
+        yield f"no evaluation row has {','.join(names)}, which evaluate.slice_thresholds names"
+
+
+def _plain(key: Any) -> Any:
+    value = getattr(key, key.WhichOneof("kind"))
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
 def _describe(failure: Any) -> str:
     name = failure.metric_key.name
     value = failure.metric_value.double_value.value
@@ -86,6 +103,8 @@ def _describe(failure: Any) -> str:
         allowed = abs(threshold.change_threshold.absolute.value)
         return f"{name} is {abs(value):.4f} worse than the live model's; at most {allowed:g} is allowed"
     bounds = threshold.value_threshold
+    if name == EXAMPLE_COUNT:
+        return f"there are {value:.0f} evaluation rows; evaluate.minimum_examples = {bounds.lower_bound.value:.0f}"
     if value < bounds.lower_bound.value:
         return f"{name} is {value:.4f}; at least {bounds.lower_bound.value:g} is required"
     return f"{name} is {value:.4f}; at most {bounds.upper_bound.value:g} is allowed"

@@ -2,13 +2,16 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from google.protobuf.wrappers_pb2 import DoubleValue
 from tensorflow_model_analysis.proto import config_pb2
 
+from components.evaluator.slice_thresholds import SliceThreshold
 from components.evaluator.thresholds import LOWER_IS_BETTER, METRICS, Threshold
 
+EXAMPLE_COUNT = "example_count"
+_ALL_ROWS = config_pb2.SlicingSpec()
 _OURS = "components.classification_metrics"
 _METRIC_CLASSES = {
     "accuracy": ("SparseCategoricalAccuracy", ""),
@@ -19,14 +22,44 @@ _METRIC_CLASSES = {
     "mse": ("MeanSquaredError", ""),
     "mae": ("MeanAbsoluteError", ""),
     "pearson_r2": ("SquaredPearsonCorrelation", ""),
-    "example_count": ("ExampleCount", ""),
+    EXAMPLE_COUNT: ("ExampleCount", ""),
 }
 
 
-def metric_configs(task: str, thresholds: Mapping[str, Threshold]) -> list[config_pb2.MetricConfig]:
-    """All metrics of a task, with an absolute and a change threshold for those that have one."""
-    names = [*METRICS[task], *(["per_class"] if task == "classification" else []), "example_count"]
-    return [_metric(name, thresholds.get(name)) for name in names]
+def metric_configs(
+    task: str,
+    thresholds: Mapping[str, Threshold],
+    slice_thresholds: Sequence[SliceThreshold] = (),
+    minimum_examples: int | None = None,
+) -> list[config_pb2.MetricConfig]:
+    """All metrics of a task, with an absolute and a change threshold for those that have one.
+
+    Args:
+        task: A key of `METRICS`.
+        thresholds: Of all rows, by metric.
+        slice_thresholds: Of some of them.
+        minimum_examples: How many rows there must be.
+    """
+    names = [*METRICS[task], *(["per_class"] if task == "classification" else []), EXAMPLE_COUNT]
+    metrics = [_metric(name) for name in names]
+    for metric, name in zip(metrics, names, strict=True):
+        # Of all rows only: a plain `threshold` would hold for each slice, however small, as well.
+        if name in thresholds:
+            metric.per_slice_thresholds.append(_of_rows(_ALL_ROWS, _threshold(name, thresholds[name])))
+        for wanted in slice_thresholds:
+            if wanted.metric == name:
+                metric.per_slice_thresholds.append(_of_rows(slicing_spec(wanted), _threshold(name, wanted)))
+    if minimum_examples is not None:
+        enough = config_pb2.GenericValueThreshold(lower_bound=DoubleValue(value=minimum_examples))
+        threshold = config_pb2.MetricThreshold(value_threshold=enough)
+        metrics[-1].per_slice_thresholds.append(_of_rows(_ALL_ROWS, threshold))
+    return metrics
+
+
+def slicing_spec(wanted: SliceThreshold) -> config_pb2.SlicingSpec:
+    """The rows of a threshold, in TFMA's terms."""
+    values = {column: str(value) for column, value in (wanted.slice or {}).items()}
+    return config_pb2.SlicingSpec(feature_keys=wanted.columns or [], feature_values=values)
 
 
 def task_of(eval_config: config_pb2.EvalConfig) -> str:
@@ -36,29 +69,28 @@ def task_of(eval_config: config_pb2.EvalConfig) -> str:
 
 
 def with_thresholds(eval_config: config_pb2.EvalConfig, thresholds: Mapping[str, Threshold]) -> config_pb2.EvalConfig:
-    """A copy with these thresholds in place of those that it has."""
+    """A copy with these thresholds of all rows in place of those that it has. Others stay."""
     changed = config_pb2.EvalConfig()
     changed.CopyFrom(eval_config)
-    del changed.metrics_specs[:]
-    changed.metrics_specs.append(config_pb2.MetricsSpec(metrics=metric_configs(task_of(eval_config), thresholds)))
+    for metric in (metric for spec in changed.metrics_specs for metric in spec.metrics):
+        name = json.loads(metric.config)["name"]
+        if name == EXAMPLE_COUNT:
+            continue
+        kept = [each for each in metric.per_slice_thresholds if _ALL_ROWS not in each.slicing_specs]
+        del metric.per_slice_thresholds[:]
+        if name in thresholds:
+            metric.per_slice_thresholds.append(_of_rows(_ALL_ROWS, _threshold(name, thresholds[name])))
+        metric.per_slice_thresholds.extend(kept)
     return changed
 
 
-def _metric(name: str, wanted: Threshold | None) -> config_pb2.MetricConfig:
+def _metric(name: str) -> config_pb2.MetricConfig:
     class_name, module = _METRIC_CLASSES[name]
-    return config_pb2.MetricConfig(
-        class_name=class_name,
-        module=module,
-        config=json.dumps({"name": name}),
-        # Of all rows only: a plain `threshold` would hold for each slice, however small, as well.
-        per_slice_thresholds=[
-            config_pb2.PerSliceMetricThreshold(
-                slicing_specs=[config_pb2.SlicingSpec()], threshold=_threshold(name, wanted)
-            )
-        ]
-        if wanted
-        else [],
-    )
+    return config_pb2.MetricConfig(class_name=class_name, module=module, config=json.dumps({"name": name}))
+
+
+def _of_rows(rows: config_pb2.SlicingSpec, threshold: config_pb2.MetricThreshold) -> config_pb2.PerSliceMetricThreshold:
+    return config_pb2.PerSliceMetricThreshold(slicing_specs=[rows], threshold=threshold)
 
 
 def _threshold(name: str, wanted: Threshold) -> config_pb2.MetricThreshold:

@@ -13,17 +13,24 @@ Evaluate = Callable[..., str]
 
 @pytest.fixture(scope="session")
 def make_config() -> MakeConfig:
-    """A small config: `make_config(thresholds={…}, slices=[…], task="regression")`."""
+    """A small config: `make_config(thresholds={…}, slices=[…], task="regression", minimum_examples=…)`."""
 
     def make(
-        thresholds: dict[str, Any] | None = None, slices: Sequence[Sequence[str]] = (), task: str = "classification"
+        thresholds: dict[str, Any] | None = None,
+        slices: Sequence[Sequence[str]] = (),
+        task: str = "classification",
+        **evaluate: Any,
     ) -> PipelineConfig:
         return PipelineConfig.model_validate(
             {
                 "pipeline": {"name": "mine", "root": "run"},
                 "data": {"train": "rows.csv", "text": ["body"], "label": "topic"},
                 "model": {"hub": "model", "task": task},
-                "evaluate": {"thresholds": thresholds or {}, "slices": [list(columns) for columns in slices]},
+                "evaluate": {
+                    "thresholds": thresholds or {},
+                    "slices": [list(columns) for columns in slices],
+                    **evaluate,
+                },
             }
         )
 

@@ -324,3 +324,46 @@ def test_how_many_versions_stay():
 @pytest.mark.parametrize("url", ["https://h/m/1", "gs://b/m", "hdfs://n/m", "s3://b/m", "file:///m"])
 def test_urls_stay(url: str):
     assert absolute_path(url, Path("/project")) == url
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ({"metric": "accuracy", "at_least": 0.5}, [
+            "evaluate.slice_thresholds[0]: needs either slice, such as { source = \"web\" }, "
+            'or columns, such as ["source"]'
+        ]),
+        ({"columns": ["a"], "slice": {"a": "b"}, "metric": "accuracy", "at_least": 0.5}, [
+            "evaluate.slice_thresholds[0]: needs either slice, such as { source = \"web\" }, "
+            'or columns, such as ["source"]'
+        ]),
+        ({"columns": ["body"], "metric": "f1", "at_least": 0.5}, [
+            "evaluate.slice_thresholds[0].metric: is not a known metric of classification; known metrics: accuracy, "
+            "macro_f1, auc, loss"
+        ]),
+        ({"columns": ["body"], "metric": "loss", "at_least": 0.5}, [
+            "evaluate.slice_thresholds[0].at_least: does not fit loss, where less is better; use at_most; given 0.5"
+        ]),
+        ({"columns": ["body"], "metric": "loss"}, [
+            "evaluate.slice_thresholds[0].metric: sets no bound; give at_least, at_most or no_worse_than_live_by"
+        ]),
+        ({"slice": {"source": "web"}, "metric": "loss", "at_most": 1}, [
+            "evaluate.slice_thresholds[0].slice: there is no column 'source'; data.columns names 'body', 'topic'"
+        ]),
+        ({"slice": {}, "metrics": "loss"}, [
+            "evaluate.slice_thresholds[0].metric: is missing",
+            "evaluate.slice_thresholds[0].slice: should have at least 1 item after validation, not 0; given {}",
+            "evaluate.slice_thresholds[0].metrics: is not a known key; did you mean 'metric'?",
+        ]),
+    ],
+)  # fmt: skip
+def test_refused_thresholds_of_slices(table: dict[str, Any], expected: list[str]):
+    data = {"columns": ["body", "topic"]} if "source" in str(table.get("slice")) else {}
+    assert problems(data=data, evaluate={"slice_thresholds": [table]}) == expected
+
+
+def test_the_data_gate_is_told_of_all_its_problems_at_once():
+    assert problems(data_gate={"label_drift": "never", "min_rows": -1}) == [
+        "data_gate.min_rows.at_least: should be greater than or equal to 1; given -1",
+        "data_gate.label_drift.action: should be 'stop', 'warn' or 'off'; given 'never'",
+    ]

@@ -8,7 +8,8 @@ import pytest
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
-from components.evaluator.thresholds import LOWER_IS_BETTER, METRICS
+from components.evaluator.metric_configs import with_thresholds
+from components.evaluator.thresholds import LOWER_IS_BETTER, METRICS, Threshold
 from pipeline.config import PipelineConfig
 from pipeline.eval_config import make_eval_config
 from trainer_module.features import LABEL
@@ -110,3 +111,26 @@ def test_evaluator_accepts_it_with_and_without_a_live_model(make_config: MakeCon
     assert [(spec.name, spec.is_baseline) for spec in later.model_specs] == [("candidate", False), ("baseline", True)]
     (per_slice,) = metrics_of(later)[name].per_slice_thresholds
     assert per_slice.threshold.HasField("change_threshold")
+
+
+def test_thresholds_of_slices_and_a_minimum_of_rows(make_config: MakeConfig) -> None:
+    wanted = [
+        {"slice": {"city": "Bern", "year": 2024}, "metric": "accuracy", "at_least": 0.5},
+        {"columns": ["city"], "metric": "accuracy", "no_worse_than_live_by": 0.1},
+    ]
+    config = make_eval_config(make_config(slices=[["city"]], slice_thresholds=wanted, minimum_examples=7))
+    bern = config_pb2.SlicingSpec(feature_values={"city": "Bern", "year": "2024"})
+    cities = config_pb2.SlicingSpec(feature_keys=["city"])
+    assert list(config.slicing_specs) == [config_pb2.SlicingSpec(), cities, bern]
+    metrics = metrics_of(config)
+    rows = [list(each.slicing_specs) for each in metrics["accuracy"].per_slice_thresholds]
+    assert rows == [[config_pb2.SlicingSpec()], [bern], [cities]]
+    (enough,) = metrics["example_count"].per_slice_thresholds
+    assert enough.threshold.value_threshold.lower_bound.value == 7
+
+    changed = with_thresholds(config, {"loss": Threshold(at_most=2)})
+    metrics = metrics_of(changed)
+    rows = [list(each.slicing_specs) for each in metrics["accuracy"].per_slice_thresholds]
+    assert rows == [[bern], [cities]], "those of a run replace those of all rows only"
+    assert len(metrics["loss"].per_slice_thresholds) == 1
+    assert list(metrics["example_count"].per_slice_thresholds) == [enough]

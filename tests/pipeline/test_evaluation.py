@@ -103,3 +103,39 @@ def test_more_classes_than_two_have_no_auc_and_a_threshold_on_it_is_never_met(
         f"{metric}/{label}" for metric in ("precision", "recall") for label in ("no", "yes", "2")
     }
     assert found.missed[0] == "auc could not be measured on these rows, and it has a threshold"
+
+
+def test_thresholds_of_slices_name_the_slice(make_config: MakeConfig, evaluate: Evaluate) -> None:
+    good, bad = [0.9, 0.1], [0.2, 0.8]
+    wanted = [
+        {"slice": {"city": "Rome"}, "metric": "accuracy", "at_least": 0.7},
+        {"slice": {"city": "Bern"}, "metric": "accuracy", "at_least": 0.7},
+        {"slice": {"city": "Oslo", "year": 2024}, "metric": "accuracy", "at_least": 0.7},
+        {"columns": ["year"], "metric": "accuracy", "no_worse_than_live_by": 0.3},
+    ]
+    folder = evaluate(
+        make_config({"accuracy": {"at_least": 0.1}}, slice_thresholds=wanted),
+        [0, 0, 0, 0],
+        [good, good, good, bad],
+        live=[good] * 4,
+        city=["Bern", "Bern", "Rome", "Rome"],
+        year=["1", "1", "1", "2"],
+    )
+    found = read_evaluation(folder, ["no", "yes"])
+    assert set(found.slices) == {"city=Bern", "city=Rome", "year=1", "year=2"}
+    assert sorted(found.missed) == [
+        "no evaluation row has city=Oslo,year=2024, which evaluate.slice_thresholds names",
+        "rows with city=Rome: accuracy is 0.5000; at least 0.7 is required",
+        "rows with year=2: accuracy is 1.0000 worse than the live model's; at most 0.3 is allowed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("minimum", "missed"), [(4, []), (5, ["there are 4 evaluation rows; evaluate.minimum_examples = 5"])]
+)
+def test_too_few_rows_are_no_evaluation(
+    make_config: MakeConfig, evaluate: Evaluate, minimum: int, missed: list[str]
+) -> None:
+    config = make_config({"accuracy": {"at_least": 0.1}}, slices=[["city"]], minimum_examples=minimum)
+    folder = evaluate(config, [0, 0, 0, 1], [[0.9, 0.1]] * 4, city=["Bern", "Bern", "Bern", "Rome"])
+    assert read_evaluation(folder, ["no", "yes"]).missed == missed
