@@ -5,7 +5,7 @@ TFX's V2 runner finds the class of an artifact by a path of two parts, `componen
 
 from typing import Any
 
-_ARTIFACT_TYPES = ("FreezePlan", "FreezeAudit", "DataProfile", "DataGateReport")
+_ARTIFACT_TYPES = ("FreezePlan", "FreezeAudit", "DataProfile", "DataGateReport", "ReleaseReport")
 
 
 def __getattr__(name: str) -> Any:

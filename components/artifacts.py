@@ -41,3 +41,12 @@ class DataGateReport(Artifact):
     """
 
     TYPE_NAME = "components.DataGateReport"
+
+
+class ReleaseReport(Artifact):
+    """A folder with `report.json` (a `release_gate.report.ReleaseReport`).
+
+    Its custom properties are those of `release_gate.report.write_report`.
+    """
+
+    TYPE_NAME = "components.ReleaseReport"

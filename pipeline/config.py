@@ -25,6 +25,7 @@ from components.example_gen.spans import (
     span_of,
     window_problem,
 )
+from components.release_gate.limits import ReleaseLimits
 from pipeline.beam_settings import BeamSettings
 from pipeline.kfp_settings import KfpSettings
 from pipeline.metadata_settings import SQLITE, MetadataSettings
@@ -280,6 +281,7 @@ class PipelineConfig(StrictSection):
     data_gate: DataGateSettings = DataGateSettings()
     train: TrainSettings = TrainSettings()
     evaluate: EvaluateSettings = Field(default={}, validate_default=True)
+    release_gate: ReleaseLimits = ReleaseLimits()
     vertex: VertexSettings | None = None
     kfp: KfpSettings | None = None
     beam: BeamSettings | None = None

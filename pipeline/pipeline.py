@@ -25,6 +25,7 @@ from components.freeze_audit.component import FreezeAudit
 from components.freeze_planner.component import FreezePlanner
 from components.live_model import LiveModelStrategy
 from components.planned_trainer.component import PlannedTrainer
+from components.release_gate.component import ReleaseGate
 from pipeline.config import DataSettings, PipelineConfig
 from pipeline.eval_config import make_eval_config
 from pipeline.runtime_parameters import RuntimeParameters
@@ -44,7 +45,8 @@ def create_pipeline(
     beam_pipeline_args: list[str] | None = None,
 ) -> Pipeline:
     """FreezePlanner → ExampleGen → StatisticsGen → SchemaGen → ExampleValidator →
-    DataProfile → DataGate → Transform → Trainer → Evaluator and FreezeAudit → Pusher.
+    DataProfile → DataGate → Transform → Trainer → Evaluator,
+    FreezeAudit → ReleaseGate → Pusher.
 
     Args:
         config: See `PipelineConfig`.
@@ -132,12 +134,21 @@ def create_pipeline(
         model_run=trainer.outputs["model_run"],
         custom_config=settings.to_custom_config(),
     )
+    release_gate = ReleaseGate(
+        model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
+        examples=examples,
+        transform_graph=transform.outputs["transform_graph"],
+        custom_config=settings.to_custom_config(),
+        limits=config.release_gate,
+        audit_blessing=freeze_audit.outputs["blessing"],
+    )
     push = pusher(
         config,
         on_vertex=on_vertex,
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
-        infra_blessing=freeze_audit.outputs["blessing"],
+        infra_blessing=release_gate.outputs["blessing"],
         live_push=live_model.outputs.get("pushed_model"),
     )
     return Pipeline(
@@ -156,6 +167,7 @@ def create_pipeline(
             trainer,
             evaluator,
             freeze_audit,
+            release_gate,
             push,
         ],
         metadata_connection_config=metadata,

@@ -8,11 +8,12 @@ from typing import Any
 
 import tensorflow_transform as tft
 
+from components import artifacts
 from components.artifact_properties import REASON
-from components.artifacts import DataGateReport, FreezeAudit
 from components.data_gate.report import GateReport
 from components.example_gen.spans_read import SpansRead
 from components.freeze_audit.audit_files import audit_file
+from components.release_gate.report import ReleaseReport, report_file
 from pipeline.evaluation import Evaluation, read_evaluation
 from pipeline.run_metadata import RunMetadata, int_property, string_property
 from pipeline.run_outcome import Outcome
@@ -36,6 +37,7 @@ class RunResult:
         plan: What was frozen.
         data_gate: What DataGate found, and let pass.
         audit: Whether that is so in the exported model.
+        release: What ReleaseGate found when it asked the exported model.
         seconds: By component.
         cached: Components that were skipped because nothing they depend on changed.
         run_dir: Artifacts, metadata and logs.
@@ -50,6 +52,7 @@ class RunResult:
     plan: FreezePlan
     data_gate: GateReport
     audit: AuditRecord
+    release: ReleaseReport
     seconds: Mapping[str, float]
     cached: frozenset[str]
     run_dir: str
@@ -77,6 +80,7 @@ class RunResult:
             "metrics": dict(self.evaluation.metrics),
             **({"warnings": self.data_gate.warnings} if self.data_gate.warnings else {}),
             "audit": self.audit.verdict,
+            "release_gate": self.release.verdict,
             "freeze": {"frozen_params": self.plan.frozen_params, "trainable_params": self.plan.trainable_params},
             "seconds": {name: round(seconds, 2) for name, seconds in self.seconds.items()},
             "run_dir": self.run_dir,
@@ -103,8 +107,9 @@ def read_result(run: RunMetadata, seconds: Mapping[str, float], run_dir: str, lo
         pushed_model=destination or None,
         evaluation=read_evaluation(_uri(run, "Evaluator", "ModelEvaluation"), _labels(run)),
         plan=FreezePlan.from_json(Path(_uri(run, "Trainer", "ModelRun"), PLAN_FILE).read_text(encoding="utf-8")),
-        data_gate=GateReport.read(_uri(run, "DataGate", DataGateReport.TYPE_NAME)),
+        data_gate=GateReport.read(_uri(run, "DataGate", artifacts.DataGateReport.TYPE_NAME)),
         audit=read_audit(run),
+        release=_read_release(run),
         seconds=seconds,
         cached=frozenset(component for component in seconds if run.is_cached(component)),
         run_dir=run_dir,
@@ -118,8 +123,13 @@ def read_result(run: RunMetadata, seconds: Mapping[str, float], run_dir: str, lo
 
 def read_audit(run: RunMetadata) -> AuditRecord:
     """What FreezeAudit found in a run that came to its end."""
-    file = audit_file(_uri(run, "FreezeAudit", FreezeAudit.TYPE_NAME))
+    file = audit_file(_uri(run, "FreezeAudit", artifacts.FreezeAudit.TYPE_NAME))
     return AuditRecord.from_json(Path(file).read_text(encoding="utf-8"))
+
+
+def _read_release(run: RunMetadata) -> ReleaseReport:
+    file = report_file(_uri(run, "ReleaseGate", artifacts.ReleaseReport.TYPE_NAME))
+    return ReleaseReport.model_validate_json(Path(file).read_bytes())
 
 
 def _uri(run: RunMetadata, component: str, type_name: str) -> str:

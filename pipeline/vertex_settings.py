@@ -23,6 +23,7 @@ COMPONENTS = (
     "Trainer",
     "Evaluator",
     "FreezeAudit",
+    "ReleaseGate",
     "Pusher",
 )
 """The steps that run in a container of their own, in the order in which `pipeline.create_pipeline` lists them."""

@@ -13,7 +13,7 @@ from tfx.utils import path_utils
 
 from components.custom_config import unpack_custom_config
 from components.freeze_audit.audit_files import record_audit, write_audit
-from components.freeze_audit.blessing import write_blessing
+from components.infra_blessing import write_blessing
 from components.plan_channel import FREEZE_PLAN_KEY, plan_file
 from trainer_module.audit.freeze_audit import audit
 from trainer_module.audit.variable_record import RECORD_FILE, TrainingRecord

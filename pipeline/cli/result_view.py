@@ -32,6 +32,7 @@ def print_result(console: Console, result: RunResult, config: PipelineConfig) ->
     if result.start is not None:
         console.print(escape(result.start.describe()), soft_wrap=True)
     _print_freeze(console, result)
+    _print_release(console, result)
     if result.blessed:
         console.print("[bold green]blessed[/]: every threshold is met")
     else:
@@ -47,7 +48,7 @@ def print_result(console: Console, result: RunResult, config: PipelineConfig) ->
 def _push_line(result: RunResult) -> str:
     if result.pushed_model:
         return f"pushed to {result.pushed_model}"
-    told = not result.blessed or result.audit.verdict != "passed"
+    told = not result.blessed or "failed" in (result.audit.verdict, result.release.verdict)
     return "nothing was pushed" + (f": {escape(result.not_pushed_because)}" if not told else "")
 
 
@@ -120,6 +121,15 @@ def _print_freeze(console: Console, result: RunResult) -> None:
         console.print("[bold red]audit failed[/]:")
         for problem in result.audit.problems:
             console.print(f"  {escape(problem)}", soft_wrap=True)
+
+
+def _print_release(console: Console, result: RunResult) -> None:
+    if result.release.verdict == "passed":
+        console.print("[bold green]release gate passed[/]: the exported model answers as the trained one")
+        return
+    console.print("[bold red]release gate failed[/]:")
+    for problem in result.release.problems:
+        console.print(f"  {escape(problem)}", soft_wrap=True)
 
 
 def _ranges(blocks: list[str]) -> str:

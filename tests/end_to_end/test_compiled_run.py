@@ -49,7 +49,7 @@ image = "any/image:1"
 TOPICS = ("billing", "praise", "technical")
 STEPS = ["live_model-model-blessing-resolver", "live_model-model-resolver", "FreezePlanner", "ExampleGen",
          "StatisticsGen", "SchemaGen", "ExampleValidator", "DataProfile", "DataGate", "Transform", "Trainer",
-         "Evaluator", "FreezeAudit", "Pusher"]  # fmt: skip
+         "Evaluator", "FreezeAudit", "ReleaseGate", "Pusher"]  # fmt: skip
 
 Project = Any
 """`conftest.Project`, which can't be imported by its name."""

@@ -60,7 +60,7 @@ BEFORE_TRAINER = {
     "FreezePlanner", "ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataProfile", "DataGate",
     "Transform",
 }  # fmt: skip
-ALL_BUT_RESOLVER = BEFORE_TRAINER | {"Trainer", "Evaluator", "FreezeAudit", "Pusher"}
+ALL_BUT_RESOLVER = BEFORE_TRAINER | {"Trainer", "Evaluator", "FreezeAudit", "ReleaseGate", "Pusher"}
 
 Project = Any
 """`conftest.Project`, which can't be imported by its name."""

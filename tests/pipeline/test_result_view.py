@@ -9,6 +9,7 @@ from rich.console import Console
 
 from components.data_gate.report import Finding, GateReport
 from components.example_gen.spans_read import ReadSpan, SpansRead
+from components.release_gate.report import Check, ReleaseReport
 from pipeline.cli.result_view import print_result
 from pipeline.evaluation import Evaluation
 from pipeline.run_result import RunResult
@@ -44,6 +45,7 @@ def result(tiny_hub: Path) -> RunResult:
         plan=plan,
         data_gate=GateReport(findings=[]),
         audit=audit,
+        release=ReleaseReport(verdict="passed", checks=[], model="model"),
         seconds={},
         cached=frozenset(),
         run_dir="run",
@@ -88,6 +90,21 @@ def test_what_data_gate_warns_of(result: RunResult, make_config) -> None:
     assert [line for line in printed(cached, make_config) if "warning" in line] == [f"warning: {message}"]
     assert suspect.to_json()["warnings"] == [message]
     assert "warnings" not in result.to_json()
+
+
+def test_a_release_gate_that_failed_with_its_reasons(result: RunResult, make_config) -> None:
+    problems = ["the exported model has 0.5 MB; release_gate.max_size_mb allows 0.1", "it [never] answers"]
+    release = ReleaseReport(verdict="failed", checks=[Check(name="several", problems=problems)], model="model")
+    failed = replace(result, release=release, pushed_model=None, not_pushed_because="; ".join(problems))
+    lines = printed(failed, make_config)
+    start = lines.index("release gate failed:")
+    assert lines[start + 1 : start + 3] == [f"  {problem}" for problem in problems]
+    assert "nothing was pushed" in lines
+    told = failed.to_json()
+    assert (told["release_gate"], told["not_pushed_because"]) == ("failed", "; ".join(problems))
+    passed = "release gate passed: the exported model answers as the trained one"
+    assert passed in printed(result, make_config)
+    assert result.to_json()["release_gate"] == "passed"
 
 
 def test_why_a_sound_model_was_not_pushed(result: RunResult, make_config) -> None:

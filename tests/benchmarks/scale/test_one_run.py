@@ -62,6 +62,7 @@ def test_every_component_is_measured(
         "Trainer",
         "Evaluator",
         "FreezeAudit",
+        "ReleaseGate",
         "Pusher",
     }
     assert 0 < sum(cost.seconds for cost in run.components) <= run.seconds * 1.01

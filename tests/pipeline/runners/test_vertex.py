@@ -169,6 +169,7 @@ def test_each_step_is_tfxs_entry_point_in_the_image(job: dict[str, Any]):
         "Trainer": "components.planned_trainer.executor.Executor",
         "Evaluator": "components.evaluator.executor.UnconvertedExecutor",
         "FreezeAudit": "components.freeze_audit.executor.Executor",
+        "ReleaseGate": "components.release_gate.executor.Executor",
         "Pusher": "components.atomic_pusher.executor.Executor",
     }
     for step, container in steps.items():
@@ -218,7 +219,8 @@ def test_what_waits_for_what(job: dict[str, Any]):
         "Trainer": ["DataProfile", "FreezePlanner", "SchemaGen", "Transform"],
         "Evaluator": ["ExampleGen", "Trainer", "live_model-model-resolver"],
         "FreezeAudit": ["FreezePlanner", "Trainer"],
-        "Pusher": ["Evaluator", "FreezeAudit", "Trainer"],
+        "ReleaseGate": ["ExampleGen", "FreezeAudit", "Trainer", "Transform"],
+        "Pusher": ["Evaluator", "ReleaseGate", "Trainer"],
     }
 
 

@@ -34,6 +34,7 @@ TASKS = {
     "live-model": "live_model",
     "evaluator": "Evaluator",
     "freeze-audit": "FreezeAudit",
+    "release-gate": "ReleaseGate",
     "pusher": "Pusher",
 }
 OF_EVERY_STEP = ["metadata", "pipeline_root", "run_id"]
@@ -81,7 +82,8 @@ def test_the_order_of_the_steps(package: Package) -> None:
         "trainer": ["data-profile", "freeze-planner", "schema-gen", "transform"],
         "evaluator": ["example-gen", "live-model", "trainer"],
         "freeze-audit": ["freeze-planner", "trainer"],
-        "pusher": ["evaluator", "freeze-audit", "live-model", "trainer"],
+        "release-gate": ["example-gen", "freeze-audit", "trainer", "transform"],
+        "pusher": ["evaluator", "live-model", "release-gate", "trainer"],
     }
 
 

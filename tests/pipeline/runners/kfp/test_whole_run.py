@@ -26,7 +26,9 @@ Package = Any
 """`conftest.Package`, which can't be imported by its name."""
 
 FROM_THE_CACHE = {"ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataProfile", "Transform"}
-NODES = FROM_THE_CACHE | {"FreezePlanner", "DataGate", "Trainer", "live_model", "Evaluator", "FreezeAudit", "Pusher"}
+NODES = FROM_THE_CACHE | {
+    "FreezePlanner", "DataGate", "Trainer", "live_model", "Evaluator", "FreezeAudit", "ReleaseGate", "Pusher"
+}  # fmt: skip
 
 
 class Silent:
