@@ -73,7 +73,7 @@ def test_a_whole_run(
 ) -> None:
     project = make_small_project(freeze='[{ freeze = "all" }]')
     uri = f'metadata.uri="postgresql://permafrost:{quote(PASSWORD, safe="")}@127.0.0.1:{server}/mine"'
-    with caplog.at_level("INFO"):
+    with caplog.at_level("INFO"), caplog.at_level("INFO", logger="absl"):
         result = project.run(uri)
     assert result.outcome == "pushed"
     assert not (project.folder / "run" / "metadata.sqlite").exists()
