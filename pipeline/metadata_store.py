@@ -9,7 +9,7 @@ from ml_metadata import MetadataStore, errors
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from pipeline.metadata_connection import address
-from pipeline.postgresql_backslashes import keep_backslashes
+from pipeline.metadata_on_postgresql import mend_postgresql
 from trainer_module.errors import PassingFailure, UserError
 
 _PATIENCE = 10.0  # seconds
@@ -25,7 +25,7 @@ def open_store(connection: mlmd.ConnectionConfig) -> MetadataStore:
     """
     _check(connection)
     if connection.HasField("postgresql"):
-        keep_backslashes()
+        mend_postgresql()
     try:
         return MetadataStore(connection)
     except (RuntimeError, errors.StatusError) as error:

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.slow
 Project = Any
 # Whatever may go wrong on its way: in a URL, in libpq's text of keys and values, in protobuf's.
 PASSWORD = "it's a \\ secr@t/%"
+ESCAPED = r"it\'s\ a\ \\\ secr@t/%"
 
 
 def _programs() -> Path:
@@ -91,7 +92,7 @@ def test_a_whole_run(
 
 def test_texts_with_backslashes_come_back(server: int) -> None:
     postgresql = mlmd.PostgreSQLDatabaseConfig(
-        host="127.0.0.1", port=str(server), dbname="texts", user="permafrost", password=r"it\'s\ a\ \\\ secr@t/%"
+        host="127.0.0.1", port=str(server), dbname="texts", user="permafrost", password=ESCAPED
     )
     store = open_store(mlmd.ConnectionConfig(postgresql=postgresql))
     kind = store.put_context_type(mlmd.ContextType(name="mine"))
@@ -101,6 +102,18 @@ def test_texts_with_backslashes_come_back(server: int) -> None:
     (found,) = store.get_contexts()
     assert (found.name, found.custom_properties["text"].string_value) == ("a \\ b", text)
     assert store.get_context_by_type_and_name("mine", "a \\ b") == found
+
+
+def test_artifacts_come_in_the_order_of_ids(server: int) -> None:
+    postgresql = mlmd.PostgreSQLDatabaseConfig(
+        host="127.0.0.1", port=str(server), dbname="texts", user="permafrost", password=ESCAPED
+    )
+    store = open_store(mlmd.ConnectionConfig(postgresql=postgresql))
+    kind = store.put_artifact_type(mlmd.ArtifactType(name="mine"))
+    ids = store.put_artifacts([mlmd.Artifact(type_id=kind, uri=uri) for uri in "abc"])
+    # PostgreSQL puts a row that is changed behind the others.
+    store.put_artifacts([mlmd.Artifact(id=ids[0], type_id=kind, uri="changed")])
+    assert [each.uri for each in store.get_artifacts_by_id(ids)] == ["changed", "b", "c"]
 
 
 def test_a_wrong_password(server: int, make_small_project: Callable[..., Project]) -> None:

@@ -1,8 +1,10 @@
-"""Lets ML Metadata keep texts with backslashes in PostgreSQL, which it can't by itself.
+"""Mends what ML Metadata does wrong in PostgreSQL, at the border between its Python and its C++.
 
-It cuts the first and the last character off what libpq's PQescapeLiteral returns, taking both for quotes. Of a text
-with a backslash in it that function returns ` E'…'`, so that what is left is no SQL: `syntax error at or near`.
-Evaluator's `eval_config`, which holds JSON inside JSON, is such a text.
+- Texts with backslashes: it cuts the first and the last character off what libpq's PQescapeLiteral returns, taking both
+  for quotes. Of such a text that function returns ` E'…'`, so that what is left is no SQL: `syntax error at or near`.
+  Evaluator's `eval_config`, which holds JSON inside JSON, is one.
+- Order: it asks for none, and gets what was changed last at the end. TFX takes it for that of the ids, as SQLite has,
+  and gives a cached Transform's graph out as its examples.
 """
 
 from functools import wraps
@@ -17,10 +19,10 @@ _STAND_IN = "\ue05c"
 """Of Unicode's private use area: no text has it."""
 
 
-def keep_backslashes() -> None:
-    """Makes every store in PostgreSQL, of this process, write another character for a backslash, and read it back.
+def mend_postgresql() -> None:
+    """Makes every store in PostgreSQL, of this process, keep backslashes, and answer in the order of ids.
 
-    TFX opens stores of its own, so it has to be in the class.
+    For a backslash another character is written, and read back. TFX opens stores of its own: so it is in the class.
     """
     original = MetadataStore._pywrap_cc_call
     if hasattr(original, "__wrapped__"):
@@ -34,8 +36,18 @@ def keep_backslashes() -> None:
         original(store, method, request, response)
         if in_postgresql:
             replace_in(response, _STAND_IN, _BACKSLASH)
+            # With options the caller may have asked for an order.
+            if "options" not in {field.name for field, _ in request.ListFields()}:
+                sort_by_id(response)
 
     MetadataStore._pywrap_cc_call = call
+
+
+def sort_by_id(response: Message) -> None:
+    """Puts what an answer lists of artifacts, executions or contexts into the order of their ids."""
+    for field, value in response.ListFields():
+        if field.name in ("artifacts", "executions", "contexts"):
+            value.sort(key=lambda each: each.id)
 
 
 def replace_in(message: Message, old: str, new: str) -> None:

@@ -1,9 +1,9 @@
-"""Texts with backslashes, on their way into PostgreSQL; that they come back is seen in a real one, end to end."""
+"""How requests and answers are changed for PostgreSQL; that it helps is seen in a real one, end to end."""
 
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from ml_metadata.proto import metadata_store_service_pb2 as service
 
-from pipeline.postgresql_backslashes import replace_in
+from pipeline.metadata_on_postgresql import replace_in, sort_by_id
 
 
 def test_texts_are_replaced_at_any_depth() -> None:
@@ -34,3 +34,14 @@ def test_lists_and_maps_of_other_things_stay() -> None:
     kind = mlmd.ArtifactType(name="a", properties={"b": mlmd.STRING})
     replace_in(kind, "b", "c")
     assert kind == mlmd.ArtifactType(name="a", properties={"b": mlmd.STRING})
+
+
+def test_answers_come_in_the_order_of_ids() -> None:
+    response = service.GetArtifactsByIDResponse()
+    for number, uri in ((9, "b"), (8, "a")):
+        response.artifacts.add(id=number, uri=uri)
+    sort_by_id(response)
+    assert [(each.id, each.uri) for each in response.artifacts] == [(8, "a"), (9, "b")]
+    nothing_to_sort = service.PutContextsResponse(context_ids=[2, 1])
+    sort_by_id(nothing_to_sort)
+    assert list(nothing_to_sort.context_ids) == [2, 1]
