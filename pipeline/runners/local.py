@@ -22,7 +22,7 @@ from pipeline.run_result import RunResult, read_audit, read_result
 from pipeline.runners.component_events import ComponentListener, component_events
 from pipeline.runners.hidden_password import hidden_password
 from pipeline.runners.in_process_beam import in_process_beam
-from trainer_module.errors import UserError
+from trainer_module.errors import PassingFailure, UserError
 from trainer_module.preflight import plan_run
 
 Runner = Literal["beam", "local"]
@@ -85,7 +85,8 @@ def run_pipeline(
             result = read_result(run, watch.seconds, config.pipeline.root, log_file)
         except (Exception, KeyboardInterrupt) as error:
             failure = _failure(error, watch, metadata)
-            outcome: Outcome = "stopped" if isinstance(failure, UserError) else "failed"
+            mistaken = isinstance(failure, UserError) and not isinstance(failure, PassingFailure)
+            outcome: Outcome = "stopped" if mistaken else "failed"
             record_outcome(store, watch.run_id, outcome, failure_summary(failure, watch.failed_component))
             if failure is error:
                 raise
