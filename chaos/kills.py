@@ -20,36 +20,51 @@ def survive_kills(season: Season, kills: int, seed: int, say: Callable[[str], No
         seed: Of the moments.
         say: Is told of each kill and each night.
     """
-    season.project.next_night()
-    measured, problems = season.undisturbed()
-    moments = [(index + 0.5) / kills * measured.seconds for index in range(kills)]
-    random.Random(seed).shuffle(moments)
-    say(f"an undisturbed night takes {measured.seconds:.0f} s")
+    shares = [(index + 0.5) / kills for index in range(kills)]
+    random.Random(seed).shuffle(shares)
     hit: Counter[str] = Counter()
-    nights = 0
-    while moments and not problems:
+    nights, problems, seconds = 0, [], 0.0
+    while shares and not problems:
         season.project.next_night()
         nights += 1
-        problems = _one_night(season, moments, hit, say)
+        if not seconds:
+            measured, problems = season.undisturbed()
+            seconds = measured.seconds
+            say(f"  an undisturbed night took {seconds:.0f} s")
+        else:
+            seconds, problems = _one_night(season, seconds, shares, hit, say)
     where = ", ".join(f"{component} {count}" for component, count in hit.most_common())
-    return Finding(
-        f"{kills} × kill -9", problems, f"{hit.total()} kills in {nights} nights, each night pushed one model: {where}"
-    )
+    pushed = "each pushed one model" if not problems else "until it went wrong"
+    return Finding(f"{kills} × kill -9", problems, f"{hit.total()} kills in {nights} nights, {pushed}: {where}")
 
 
-def _one_night(season: Season, moments: list[float], hit: Counter[str], say: Callable[[str], None]) -> list[str]:
-    while moments:
+def _one_night(
+    season: Season, seconds: float, shares: list[float], hit: Counter[str], say: Callable[[str], None]
+) -> tuple[float, list[str]]:
+    """Gives how long a whole night takes, as far as it is known, and what is wrong after this one.
+
+    Args:
+        season: With new rows.
+        seconds: That a whole night takes, as far as it is known.
+        shares: Of these seconds: when a run is killed, the next one last. What was used is taken away.
+        hit: Gets what was killed.
+        say: See `survive_kills`.
+    """
+    killed = False
+    while shares:
+        moment = shares[-1] * seconds
         attempt = season.start()
-        if attempt.ended_within(moments[-1]):
-            # Too early for this moment: it comes in another night.
-            moments.insert(0, moments.pop())
+        if attempt.ended_within(moment):
+            # This moment comes in another night.
+            shares.insert(0, shares.pop())
             outcome = attempt.outcome()
             say(f"  the night ended after {outcome.seconds:.0f} s")
-            return season.problems_after_success(outcome)
-        moment = moments.pop()
+            return (seconds if killed else outcome.seconds), season.problems_after_success(outcome)
+        shares.pop()
+        killed = True
         component = attempt.kill()
         hit[component] += 1
-        say(f"  killed after {moment:4.1f} s, in {component}; {len(moments)} to go")
+        say(f"  killed after {moment:4.1f} s, in {component}; {len(shares)} to go")
         if problems := season.problems_after_kill():
-            return problems
-    return season.undisturbed()[1]
+            return seconds, problems
+    return seconds, season.undisturbed()[1]
