@@ -23,7 +23,8 @@ def survive_kills(season: Season, kills: int, seed: int, say: Callable[[str], No
     shares = [(index + 0.5) / kills for index in range(kills)]
     random.Random(seed).shuffle(shares)
     hit: Counter[str] = Counter()
-    nights, problems, seconds = 0, [], 0.0
+    problems: list[str] = []
+    nights, seconds = 0, 0.0
     while shares and not problems:
         season.project.next_night()
         nights += 1
