@@ -1,6 +1,8 @@
 """Eight nights over real rows, nobody watching: what `permafrost retrain` is for."""
 
+import csv
 import json
+import random
 import shutil
 import subprocess
 import sys
@@ -19,7 +21,14 @@ pytestmark = pytest.mark.slow
 WINDOW = 7
 NIGHTS = 8
 FIRST_DAY = date(2026, 11, 1)
-ROWS_PER_DAY = 120
+ROWS_PER_DAY = 60
+TOPICS = (
+    "card_payment_fee_charged",
+    "direct_debit_payment_not_recognised",
+    "cash_withdrawal_charge",
+    "transaction_charged_twice",
+)
+"""Of Banking77's 77, so few that an encoder with random weights can learn to tell them apart."""
 ONE_SIDED, CORRECTED, WORSE = 4, 5, 7
 """The night whose newest day has one class only, the night that finds it corrected, and the night of a bad model."""
 
@@ -28,32 +37,28 @@ CONFIG = """
 name = "nightly"
 root = "run"
 [data]
-train = "days/{YYYY}-{MM}-{DD}/v{VERSION}/*.tsv"
+train = "days/{YYYY}-{MM}-{DD}/v{VERSION}/*.csv"
 window = 7
 eval = "newest"
-columns = ["sentence", "label"]
-delimiter = "\\t"
-quoting = "none"
-text = ["sentence"]
-label = "label"
+text = ["text"]
+label = "category"
 [data_gate]
-compare_from_rows = 100
+compare_from_rows = 50
+label_drift = 0.4
 vocabulary_drift = "warn"
 text_length_drift = "warn"
-unknown_token_drift = "warn"
 [model]
 hub = "HUB"
 max_tokens = 32
 freeze = ["freeze embeddings", "freeze encoder[:2]"]
 pooling = "mean"
 [train]
-epochs = 4
+epochs = 20
 batch_size = 16
 learning_rate = 3e-3
 prefix_cache_dir = "cache"
 [evaluate.thresholds.accuracy]
-at_least = 0.45
-no_worse_than_live_by = 0.2
+no_worse_than_live_by = 0.25
 [push]
 directory = "serving"
 [retrain]
@@ -68,7 +73,7 @@ class Nights:
     Args:
         folder: An empty one.
         hub: The encoder.
-        source: SST-2's training rows.
+        source: A CSV file of rows with a header.
     """
 
     def __init__(self, folder: Path, hub: Path, source: Path) -> None:
@@ -78,14 +83,16 @@ class Nights:
         self.config.write_text(CONFIG.replace("HUB", str(hub)).replace("HOOKED", str(self.hooked)), encoding="utf-8")
         # All that ever arrives; a night's day is moved to where the pipeline looks.
         self._later = folder / "later"
-        write_spans(source, self._later, days=WINDOW - 1 + NIGHTS, rows_per_day=ROWS_PER_DAY, first=FIRST_DAY)
+        write_spans(
+            source, self._later, days=WINDOW - 1 + NIGHTS, rows_per_day=ROWS_PER_DAY, first=FIRST_DAY, header=True
+        )
         for day in range(WINDOW - 1):
             self._arrives(FIRST_DAY + timedelta(days=day))
 
     def day_arrives(self, night: int) -> Path:
         """Puts a night's newest rows where the pipeline looks; gives the file."""
         self._arrives(self.date_of(night))
-        return self.folder / "days" / self.date_of(night).isoformat() / "v1" / "rows.tsv"
+        return self.folder / "days" / self.date_of(night).isoformat() / "v1" / "rows.csv"
 
     def retrain(self, *overrides: str) -> tuple[int, dict[str, Any]]:
         """The exit code, and what the hook was told."""
@@ -125,7 +132,7 @@ class Nights:
             text=True,
             check=True,
         )
-        runs: list[dict[str, Any]] = json.loads(done.stdout)
+        runs: list[dict[str, Any]] = json.loads(done.stdout)["runs"]
         return runs
 
     def date_of(self, night: int) -> date:
@@ -141,8 +148,16 @@ class Nights:
 def nights(
     tmp_path_factory: pytest.TempPathFactory, hub_model: Callable[[str], Path], shared_data: Callable[[str], Path]
 ) -> Nights:
-    source = shared_data("SST-2-sentence") / "train.tsv"
-    return Nights(tmp_path_factory.mktemp("nights"), hub_model("bert_L-4_H-32"), source)
+    folder = tmp_path_factory.mktemp("nights")
+    rows = []
+    for split in ("train", "test"):
+        with (shared_data("Banking77") / f"{split}.csv").open(encoding="utf-8", newline="") as stream:
+            rows += [row for row in csv.reader(stream) if row[1] in TOPICS and "\n" not in row[0]]
+    random.Random(0).shuffle(rows)
+    source = folder / "all.csv"
+    with source.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([["text", "category"], *rows])
+    return Nights(folder, hub_model("bert_L-4_H-32"), source)
 
 
 def test_eight_nights_with_a_bad_day_and_a_worse_model(nights: Nights):
@@ -152,7 +167,10 @@ def test_eight_nights_with_a_bad_day_and_a_worse_model(nights: Nights):
         span = span_of(nights.date_of(night))
         good = rows.read_text(encoding="utf-8")
         if night == ONE_SIDED:
-            rows.write_text("".join(f"{line[:-1]}1\n" for line in good.splitlines()), encoding="utf-8")
+            with rows.open(encoding="utf-8", newline="") as stream:
+                texts = [row["text"] for row in csv.DictReader(stream)]
+            with rows.open("w", encoding="utf-8", newline="") as stream:
+                csv.writer(stream).writerows([["text", "category"], *([text, TOPICS[0]] for text in texts)])
             code, told = nights.retrain()
             assert (code, told["outcome"]) == (2, "stopped")
             assert "label_drift" in told["error"]
@@ -161,8 +179,9 @@ def test_eight_nights_with_a_bad_day_and_a_worse_model(nights: Nights):
             correction.parent.mkdir()
             correction.write_text(good, encoding="utf-8")
         elif night == WORSE:
-            code, told = nights.retrain("train.learning_rate=1e-9", "evaluate.thresholds.accuracy.at_least=0.999")
+            code, told = nights.retrain("train.learning_rate=1e-9")
             assert (code, told["outcome"]) == (3, "not_blessed")
+            assert "than the live model" in told["run"]["not_blessed_because"][0]
             assert told["run"]["span"] == span
         else:
             code, told = nights.retrain()
