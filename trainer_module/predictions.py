@@ -7,14 +7,13 @@ import tensorflow as tf
 from pydantic import BaseModel, ConfigDict
 
 from trainer_module.features import in_class_order
+from trainer_module.predicted_rows import MOST_ROWS
 from trainer_module.training.classifier import BertClassifier
 from trainer_module.training.frozen_prefix.digests import row_keys
 from trainer_module.training.rows import Rows
 
 PREDICTIONS_FILE = "predictions.json"
 """Their place in `model_run_dir`."""
-
-MOST_ROWS = 64
 
 _BATCH = 8
 _CONFIG = ConfigDict(frozen=True, ser_json_inf_nan="constants")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from trainer_module.predictions import MOST_ROWS
+from trainer_module.predicted_rows import MOST_ROWS
 
 
 class ReleaseLimits(BaseModel):

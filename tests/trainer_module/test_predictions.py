@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from trainer_module.features import LABEL_VOCABULARY
-from trainer_module.predictions import MOST_ROWS, Prediction, Predictions, predict, row_names
+from trainer_module.predicted_rows import MOST_ROWS
+from trainer_module.predictions import Prediction, Predictions, predict, row_names
 from trainer_module.training.classifier import BertClassifier
 
 
