@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-VERBS = ("help", "setup", "run", "test", "test-fast", "test-newest", "freeze-study", "bench", "chaos", "lint")
-VERBS += ("format", "clean")
+VERBS = (
+    *("help", "setup", "run", "test", "test-fast", "test-newest", "freeze-study", "bench", "chaos"),
+    *("lint", "format", "clean"),
+)
 COPIED = ("Makefile", "pyproject.toml", "uv.lock", ".python-version", "tools/setup.sh")
 
 # Knows the Pythons listed in $FAKE_PYTHONS; a sync makes .venv unless $FAKE_SYNC_FAILS says why not.
