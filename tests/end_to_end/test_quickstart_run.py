@@ -168,7 +168,17 @@ def test_the_first_run_blesses_and_pushes(project: Project, first: Run) -> None:
 
 def test_the_json_of_a_run(project: Project, first: Run) -> None:
     content = json.loads(json.dumps(first.result.to_json(), allow_nan=False))
-    assert list(content) == ["outcome", "blessed", "pushed_model", "metrics", "audit", "freeze", "seconds", "run_dir"]
+    assert list(content) == [
+        "outcome",
+        "blessed",
+        "pushed_model",
+        "metrics",
+        "audit",
+        "release_gate",
+        "freeze",
+        "seconds",
+        "run_dir",
+    ]
     assert content["outcome"] == "pushed"
     assert content["blessed"] is True
     assert content["audit"] == "passed"

@@ -21,7 +21,8 @@ def test_memory_given_back_before_the_end_counts() -> None:
     watch.ended("Transform", 1.5)
     (cost,) = watch.costs
     assert (cost.component, cost.seconds) == ("Transform", 1.5)
-    assert 195 < cost.added_mb < 230
+    # What the process gives back to the system meanwhile counts against it.
+    assert 150 < cost.added_mb < 230
 
 
 def test_a_later_component_does_not_inherit_a_peak() -> None:
