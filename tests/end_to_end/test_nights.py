@@ -179,7 +179,9 @@ def test_eight_nights_with_a_bad_day_and_a_worse_model(nights: Nights):
             correction.parent.mkdir()
             correction.write_text(good, encoding="utf-8")
         elif night == WORSE:
-            code, told = nights.retrain("train.learning_rate=1e-9")
+            code, told = nights.retrain(
+                "train.learning_rate=1e-9", "evaluate.thresholds.accuracy.no_worse_than_live_by=0.05"
+            )
             assert (code, told["outcome"]) == (3, "not_blessed")
             assert "than the live model" in told["run"]["not_blessed_because"][0]
             assert told["run"]["span"] == span
