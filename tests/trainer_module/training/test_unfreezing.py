@@ -118,7 +118,7 @@ def test_until_then_training_is_that_of_a_plain_freeze(gradual: Run, run: Any) -
     frozen = run({"freeze": "embeddings"}, {"freeze": "encoder[:2]"}, epochs=2)
     assert frozen.after[0].keys() == gradual.after[0].keys()
     for name, value in frozen.after[0].items():
-        # Two programs: on some processors a sum's last bit differs. A share of what is frozen would be a thousand times it.
+        # Two programs: on some processors the last bit of a sum differs.
         given = np.frombuffer(gradual.after[0][name], np.float32)
         np.testing.assert_allclose(np.frombuffer(value, np.float32), given, rtol=0, atol=1e-6, err_msg=name)
     assert frozen.losses[0] == pytest.approx(gradual.losses[0], abs=1e-6)
