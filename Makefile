@@ -34,7 +34,7 @@ run: $(SETUP) $(QUICKSTART_MODEL)/saved_model.pb ## Run the quickstart pipeline 
 test: $(SETUP) ## Run all tests (ARGS=… for pytest)
 	@$(BIN)/python -m pytest $(IN_PARALLEL) $(ARGS)
 
-test-fast: $(SETUP) ## Run the tests that don't run a whole pipeline
+test-fast: $(SETUP) ## Run the quick tests
 	@$(BIN)/python -m pytest -m "not slow" $(IN_PARALLEL) $(ARGS)
 
 test-newest: $(SETUP) ## Run whole pipelines and the quick tests with the newest TFX, in a Debian 13 folder (as root)

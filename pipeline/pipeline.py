@@ -26,7 +26,8 @@ from components.freeze_planner.component import FreezePlanner
 from components.live_model import LiveModelStrategy
 from components.planned_trainer.component import PlannedTrainer
 from components.release_gate.component import ReleaseGate
-from pipeline.config import DataSettings, PipelineConfig
+from pipeline.config import PipelineConfig
+from pipeline.data_settings import DataSettings
 from pipeline.eval_config import make_eval_config
 from pipeline.runtime_parameters import RuntimeParameters
 from pipeline.vertex_steps import pusher, training

@@ -25,6 +25,7 @@ def test_two_kills_and_a_diverging_training_do_no_harm(tiny_hub: Path):
     assert re.search(r"loss is not a number *│ yes", done.stdout)
 
 
+@pytest.mark.slow
 def test_an_unknown_part_is_refused(tmp_path: Path):
     done = subprocess.run(
         [sys.executable, "-m", "chaos", "earthquake", "--hub", str(tmp_path)],

@@ -89,6 +89,7 @@ def test_help(arguments: list[str], expected: list[str]) -> None:
         assert part in done.stdout
 
 
+@pytest.mark.slow
 def test_what_may_pass_by_itself_is_a_failure_told_as_plainly_as_a_mistake(config_file: Path) -> None:
     uri = "metadata.uri='postgresql://nobody@127.0.0.1:1/nothing'"
     done = call("history", "--config", str(config_file), "--set", uri)
@@ -199,6 +200,7 @@ def test_another_order_is_another_plan(tiny_hub: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_plan_as_table(permafrost: Any, config_file: Path, tiny_hub: Path) -> None:
     """Of a config whose data doesn't exist: none is read."""
     assert (permafrost("plan", "--config", str(config_file)), permafrost.err) == (0, "")

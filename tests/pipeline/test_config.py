@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pipeline.config import PipelineConfig, absolute_path
+from pipeline.absolute_paths import absolute_path
+from pipeline.config import PipelineConfig
 from trainer_module.validation import describe_validation_error
 
 

@@ -51,6 +51,7 @@ def test_the_newest_day_is_for_evaluation(run: Run, pattern: Path) -> None:
     assert (properties["rows_train"].int_value, properties["rows_eval"].int_value) == (4, 2)
 
 
+@pytest.mark.slow
 def test_a_share_of_every_day_is_for_evaluation(run: Run, tmp_path: Path, write: Write) -> None:
     for day in (1, 2):
         write(f"{day}.csv", HEADER + "".join(f"text {row} of {day},{row % 2}\n" for row in range(40)))
@@ -65,6 +66,7 @@ def test_a_share_of_every_day_is_for_evaluation(run: Run, tmp_path: Path, write:
     assert set(texts(alone, "eval")) == {text for text in splits["eval"] if text.endswith("2")}, "whatever the window"
 
 
+@pytest.mark.slow
 def test_a_bad_row_is_told_with_its_file(run: Run, pattern: Path, write: Write) -> None:
     bad = write("3/v4.csv", a_day(34) + ",pos\n")
     with pytest.raises(UserError) as caught:
@@ -84,6 +86,7 @@ def test_days_whose_columns_differ(run: Run, pattern: Path, write: Write) -> Non
     ]
 
 
+@pytest.mark.slow
 def test_tfrecords(run: Run, tmp_path: Path) -> None:
     for day in ("2026-11-25", "2026-11-26", "2026-11-27"):
         with tf.io.TFRecordWriter(str(tmp_path / f"{day}.tfrecord")) as writer:

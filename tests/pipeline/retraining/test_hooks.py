@@ -77,12 +77,14 @@ def test_a_webhook_gets_the_summary_with_a_token(
     assert body["text"] == "mine: pushed"
 
 
+@pytest.mark.slow
 def test_a_webhook_that_is_busy_is_tried_again(server: Server, call: Callable[..., list[str]]) -> None:
     server.answers = [503, 429, 200]
     assert call(webhook=server.url) == ["retrain.webhook (127.0.0.1): called"]
     assert len(server.requests) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "tries", "problem"),
     [
@@ -99,6 +101,7 @@ def test_a_webhook_that_refuses_is_a_warning(
     assert len(server.requests) == tries
 
 
+@pytest.mark.slow
 def test_a_webhook_that_is_not_there_is_a_warning_without_its_secret(
     server: Server, call: Callable[..., list[str]]
 ) -> None:

@@ -86,6 +86,7 @@ def test_a_run_that_had_nothing_to_do_says_so_and_is_a_success(make_child: Child
     assert received()[0]["text"] == "mine: unchanged: /serving/1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["hangs", "hangs on"])
 def test_a_run_that_hangs_is_ended_and_counts_as_failed(make_child: Child, hook: Hook, step: str) -> None:
     command, received = hook
@@ -109,6 +110,7 @@ def test_a_long_log_does_not_block_the_run(make_child: Child, told: Callable[[],
     assert "x" * 1_000_000 in told()
 
 
+@pytest.mark.slow
 def test_a_stop_ends_the_run_and_no_other_is_begun(make_child: Child, hook: Hook) -> None:
     command, received = hook
     child = make_child("hangs")
@@ -119,6 +121,7 @@ def test_a_stop_ends_the_run_and_no_other_is_begun(make_child: Child, hook: Hook
     assert received()[0]["error"] == "stopped by SIGTERM"
 
 
+@pytest.mark.slow
 def test_a_stop_while_it_waits_for_the_next_attempt_begins_none(make_child: Child) -> None:
     child = make_child("crash")
     retraining = child.retraining(backoff_seconds=600)
@@ -147,6 +150,7 @@ def hold_lock(folder: Path, seconds: float) -> "subprocess.Popen[str]":
     return holder
 
 
+@pytest.mark.slow
 def test_another_run_is_waited_for(make_child: Child, tmp_path: Path, told: Callable[[], list[str]]) -> None:
     holder = hold_lock(tmp_path, 2)
     assert make_child("pushed").retraining(wait_for_lock=60).run() == 0
@@ -154,6 +158,7 @@ def test_another_run_is_waited_for(make_child: Child, tmp_path: Path, told: Call
     assert told()[0] == "mine: waits for another run of it, 60 seconds at most"
 
 
+@pytest.mark.slow
 def test_another_run_is_not_waited_for_longer_than_may_be(make_child: Child, tmp_path: Path) -> None:
     holder = hold_lock(tmp_path, 60)
     start = time.monotonic()

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 Child = Any
 REPOSITORY = Path(__file__).resolve().parents[3]
 PROGRAM = """

@@ -318,6 +318,7 @@ def test_a_model_without_a_plan_or_with_a_broken_one_fails(save, trained, half, 
     )
 
 
+@pytest.mark.slow
 def test_any_raw_bit_flipped_in_the_variables_file_is_found(exported: str, half, tiny_model) -> None:
     (file,) = Path(exported, "variables").glob("variables.data-*")
     content = file.read_bytes()

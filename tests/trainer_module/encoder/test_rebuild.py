@@ -74,6 +74,7 @@ def test_every_family_is_rebuilt(loaded_once: Callable[[str], HubModel], name: s
         assert variable.numpy().tobytes() == model.weights[variable_name].tobytes()
 
 
+@pytest.mark.slow
 def test_another_batch_than_the_probe_agrees_too(tiny_model: HubModel) -> None:
     encoder = rebuild(tiny_model, lambda name: True, dropout=0.1).encoder
     batch = probe_batch(tiny_model.layout, seed=7)
@@ -206,6 +207,7 @@ def test_other_families_are_not_rebuilt(loaded_once: Callable[[str], HubModel]) 
         rebuild(loaded_once("mobilebert_L-3"), lambda name: True, dropout=0.1)
 
 
+@pytest.mark.slow
 def test_a_candidate_that_gives_no_numbers_does_not_hide_one_that_fits(
     tiny_model: HubModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

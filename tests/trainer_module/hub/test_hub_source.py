@@ -235,6 +235,7 @@ def server(tiny_hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     made.server.server_close()
 
 
+@pytest.mark.slow
 def test_a_host_that_is_not_listed_hears_nothing(server: Server) -> None:
     with pytest.raises(UserError, match="is not among the places that models may come from"):
         HubModel(f"{server.host}/bert/1")

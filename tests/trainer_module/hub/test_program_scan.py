@@ -69,6 +69,7 @@ def test_the_model_gardens_exports_pass(hub_model: Callable[[str], Path], name: 
     assert scan.summary == f"{ops} ops in {functions} functions, nothing that reaches beyond the model"
 
 
+@pytest.mark.slow
 def test_an_encoder_that_we_wrote_passes(tiny_model: HubModel, tiny_hub: Path) -> None:
     program = read_meta_graph(str(tiny_hub))
     assert tiny_model.scan.unsafe == ()
@@ -591,6 +592,7 @@ def test_settings_decide(hostile: Hostile) -> None:
     assert not hostile.written.exists()
 
 
+@pytest.mark.slow
 def test_who_trusts_it_gets_it_with_all_that_it_does(tiny_hub: Path, tmp_path: Path) -> None:
     model = Hostile(tiny_hub, tmp_path, lambda: tf.io.write_file(str(tmp_path / "written"), "x"))
     trusted = HubModel(str(model.path), allow_unsafe_ops=True)

@@ -29,6 +29,7 @@ def _assert_agree(saved_model, layout, expected_of) -> float:
     return float(max(differences))
 
 
+@pytest.mark.slow
 def test_outputs_agree_with_an_independent_forward_pass(imported, hf_forward):
     source, result = imported
     _assert_agree(

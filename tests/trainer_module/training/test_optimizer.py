@@ -174,6 +174,7 @@ def expected(index: int, course: Course) -> np.ndarray:
     return value
 
 
+@pytest.mark.slow
 def test_a_variable_learns_by_its_course_from_its_start_on() -> None:
     courses = [Course(0.1, 4), Course(0.5), Course(1.0, 4), Course(2.0, 7)]
     changed = run(with_courses(*courses), [course.start_step for course in courses])

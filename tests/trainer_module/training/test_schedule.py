@@ -42,6 +42,7 @@ def test_each_epoch_has_the_same_number_of_steps_and_every_row_once(
         assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
 
 
+@pytest.mark.slow
 @given(lengths=LENGTHS, budget=BUDGETS, steps=st.integers(1, 300), seed=st.integers(0, 1000))
 def test_steps_end_within_the_last_epoch(lengths: np.ndarray, budget: int | None, steps: int, seed: int) -> None:
     ours = schedule(lengths, tokens_per_batch=budget, batch_size=7, steps=steps, epochs=1, seed=seed)

@@ -119,6 +119,7 @@ def test_steps_stop_in_the_middle_of_an_epoch(run, reviews, tmp_path: Path) -> N
     assert all(isinstance(value, float) for each in progress for value in each.metrics.values())
 
 
+@pytest.mark.slow
 def test_a_regression_stops_early_and_keeps_its_best_weights(run, make_rows) -> None:
     words = [[2, 5 + index % 40, 3] for index in range(16)]
     rows = make_rows(*words, labels=[1.0] * 16)

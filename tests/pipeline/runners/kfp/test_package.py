@@ -43,6 +43,7 @@ Package = Any
 """`conftest.Package`, which can't be imported by its name."""
 
 
+@pytest.mark.slow
 def test_the_kfp_sdk_takes_it_back(package: Package) -> None:
     component = components.load_component_from_file(str(package.path))
     inputs = {name: (spec.type, spec.optional) for name, spec in component.component_spec.inputs.items()}
@@ -160,6 +161,7 @@ def test_every_step_mounts_the_volume(package: Package, kfp_folder: Path) -> Non
     assert executors == {f"exec-{task}": mount | (labels if task == "trainer" else {}) for task in TASKS}
 
 
+@pytest.mark.slow
 def test_in_cloud_storage_nothing_is_mounted_and_vertex_settings_fill_in(
     make_kfp_config: Callable[..., PipelineConfig], tmp_path: Path
 ) -> None:
@@ -253,6 +255,7 @@ def test_wrong_settings(make_kfp_config: Callable[..., PipelineConfig], override
     assert message in problem
 
 
+@pytest.mark.slow
 def test_the_config_to_copy_compiles_and_the_command_says_what_came_of_it(tmp_path: Path) -> None:
     spec = compile_package(load_config(REPOSITORY / "configs" / "kfp.toml"), tmp_path / "pipeline.yaml")
     console = Console(file=io.StringIO(), width=120)

@@ -61,6 +61,7 @@ def behind(rows: Rows, kept: Kept) -> CachedRows:
     return CachedRows(rows, Zeros(), kept, tf.float32)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_where_all_trains_each_product_has_two_of_its_gradient(step_graph: Callable[..., Any], rows: Rows) -> None:
     operations, _ = step_graph((), 0, rows)
     assert operations["MatMul"] == 3 * FORWARD + 7 * LAYER_NORM
