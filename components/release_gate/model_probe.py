@@ -50,7 +50,9 @@ class OnlyTensorFlow(importlib.abc.MetaPathFinder):
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
         """Leaves what is allowed to the other finders."""
-        if fullname.partition(".")[0] not in self._allowed:
+        name = fullname.partition(".")[0]
+        # Python's own as well, though not among its names: this one has the platform's in it.
+        if name not in self._allowed and not name.startswith("_sysconfigdata_"):
             raise ModuleNotFoundError(f"No module named {fullname!r} beside TensorFlow and tensorflow-text")
 
 
