@@ -69,6 +69,9 @@ def _check_sqlite(connection: mlmd.ConnectionConfig) -> None:
         # Not yet there: made here rather than by ML Metadata, which doesn't say why it can't.
         with closing(sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)) as database:
             database.execute("BEGIN IMMEDIATE")
+            # BEGIN alone is content with a file that may only be read.
+            [(version,)] = database.execute("PRAGMA user_version")
+            database.execute(f"PRAGMA user_version = {version}")
             database.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
         reason = user_error_of(error, connection)
