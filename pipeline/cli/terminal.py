@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import faulthandler
 import os
 import sys
 import tempfile
@@ -59,6 +60,8 @@ class Terminal:
         with open(log_file, "ab") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
+        # Of a crash in native code, nobody else would tell where it was.
+        faulthandler.enable(file=2)
         atexit.register(self._drop_temporary_log)
 
     def error(self, message: str) -> None:
