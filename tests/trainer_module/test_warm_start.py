@@ -23,6 +23,8 @@ from trainer_module.training.classifier import BertClassifier
 from trainer_module.training.distribution import NOT_DISTRIBUTED
 from trainer_module.warm_start import warm_start
 
+pytestmark = pytest.mark.slow
+
 ONCE = 'train once with train.start_from = "hub"'
 
 

@@ -8,6 +8,8 @@ import tf_keras as keras
 
 from trainer_module.training.curves import Curves
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def model() -> keras.Model:
