@@ -45,8 +45,8 @@ def write_checkpoint(path: str, facts: Mapping[str, Any], arrays: Mapping[str, n
     temporary = f"{path}.{uuid.uuid4().hex}{TEMPORARY}"
     try:
         with tf.io.gfile.GFile(temporary, "wb") as file:
-            stream = _WriteOnly(file)
-            np.savez(stream, **{_FACTS: text}, **arrays)
+            with _WriteOnly(file) as stream:
+                np.savez(stream, **{_FACTS: text}, **arrays)
         tf.io.gfile.rename(temporary, path, overwrite=True)
     except (OSError, tf.errors.OpError) as error:
         with contextlib.suppress(OSError, tf.errors.OpError):
@@ -81,18 +81,26 @@ def _reason(error: Exception) -> str:
 
 
 class _WriteOnly(io.RawIOBase):
-    """A file for `zipfile`, which otherwise goes back in what it has written; a remote file can't."""
+    """A file for `zipfile`, which otherwise goes back in what it has written; a remote file can't.
+
+    After the `with` block nothing reaches the file any more. An archive that was given up half-written still writes its
+    end when it is collected, and TensorFlow crashes where a file is written after it was closed.
+    """
 
     def __init__(self, file: Any) -> None:
         super().__init__()
-        self._file = file
+        self._file: Any = file
         self.written = 0
+
+    def __exit__(self, *_: object) -> None:
+        self._file = None
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
         content = bytes(data)
-        self._file.write(content)
-        self.written += len(content)
+        if self._file is not None:
+            self._file.write(content)
+            self.written += len(content)
         return len(content)
