@@ -44,9 +44,8 @@ def write_checkpoint(path: str, facts: Mapping[str, Any], arrays: Mapping[str, n
     text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     temporary = f"{path}.{uuid.uuid4().hex}{TEMPORARY}"
     try:
-        with tf.io.gfile.GFile(temporary, "wb") as file:
-            with _WriteOnly(file) as stream:
-                np.savez(stream, **{_FACTS: text}, **arrays)
+        with tf.io.gfile.GFile(temporary, "wb") as file, _WriteOnly(file) as stream:
+            np.savez(stream, **{_FACTS: text}, **arrays)
         tf.io.gfile.rename(temporary, path, overwrite=True)
     except (OSError, tf.errors.OpError) as error:
         with contextlib.suppress(OSError, tf.errors.OpError):
