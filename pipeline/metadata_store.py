@@ -41,6 +41,8 @@ def user_error_of(error: BaseException, connection: mlmd.ConnectionConfig) -> Us
     text = str(error)
     if isinstance(error, errors.AbortedError) or "Concurrent writes aborted" in text or "is locked" in text:
         return PassingFailure(f"{where}: {_HELD} (`fuser -v {address(connection)}` names it), then run again")
+    if "database or disk is full" in text:
+        return UserError(f"{where}: the disk is full, nothing more can be written into it; make room, run again")
     if "readonly database" in text:
         return UserError(f"{where}: can't be written; give this user the right, or name another in metadata.uri")
     if isinstance(error, errors.StatusError) and not connection.HasField("sqlite"):

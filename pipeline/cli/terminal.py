@@ -75,15 +75,23 @@ class Terminal:
         if self.log_file is None:
             self.hide_noise()
             self._keep_log = True
-        traceback.print_exception(error)  # lands in the log file
+        with contextlib.suppress(OSError):  # its disk may be full, which may be the error
+            traceback.print_exception(error)  # lands in the log file
         first_line = next(iter(str(error).splitlines()), "")
         self.error(f"{type(error).__name__}: {first_line}\nThe log with the traceback: {self.log_file}")
 
     def close(self) -> None:
-        """Writes out what is still buffered."""
+        """Writes out what is still buffered; what a log on a full disk has no room for is lost."""
         for console in (self.out, self.err):
             with contextlib.suppress(BrokenPipeError):
                 console.file.flush()
+        for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
+            try:
+                stream.flush()
+            except OSError:
+                # Else Python tries once more at its end, fails, and changes the exit code to 120.
+                with open(os.devnull, "wb") as nowhere:
+                    os.dup2(nowhere.fileno(), descriptor)
 
     def _console_on_copy_of(self, descriptor: int) -> Console:
         # A console looks at its file when it is made, so this one still sees the real terminal.

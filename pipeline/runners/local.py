@@ -23,6 +23,7 @@ from pipeline.runners.component_events import ComponentListener, component_event
 from pipeline.runners.hidden_password import hidden_password
 from pipeline.runners.in_process_beam import in_process_beam
 from trainer_module.errors import PassingFailure, UserError
+from trainer_module.full_disk import is_full
 from trainer_module.preflight import plan_run
 
 Runner = Literal["beam", "local"]
@@ -101,7 +102,11 @@ def _failure(error: BaseException, watch: "_Watch", metadata: ConnectionConfig) 
         return watch.error
     if (reason := user_error_of(watch.error or error, metadata)) is not None:
         return reason
-    return error if watch.error is None else ComponentFailed(watch.failed_component, watch.error)
+    if watch.error is None:
+        return error
+    if is_full(watch.error):
+        return UserError(f"{watch.failed_component}: the disk is full; make room, then run again: {watch.error}")
+    return ComponentFailed(watch.failed_component, watch.error)
 
 
 def _refuse_early(config: PipelineConfig) -> None:

@@ -120,6 +120,15 @@ def test_a_server_that_ends_while_it_is_used() -> None:
     )
 
 
+def test_a_disk_that_fills_up_while_it_is_used() -> None:
+    connection = sqlite_metadata_connection_config("/runs/metadata.sqlite")
+    reason = user_error_of(errors.InternalError("Error when executing query: database or disk is full"), connection)
+    assert str(reason) == (
+        "metadata database /runs/metadata.sqlite: the disk is full, nothing more can be written into it; "
+        "make room, run again"
+    )
+
+
 def test_other_errors_are_not_the_databases() -> None:
     connection = sqlite_metadata_connection_config("/tmp/metadata.sqlite")
     assert user_error_of(RuntimeError("out of memory"), connection) is None
