@@ -120,11 +120,11 @@ def test_a_server_that_ends_while_it_is_used() -> None:
     )
 
 
-def test_a_disk_that_fills_up_while_it_is_used() -> None:
-    connection = sqlite_metadata_connection_config("/runs/metadata.sqlite")
+def test_a_disk_that_fills_up_while_it_is_used(tmp_path: Path) -> None:
+    connection = sqlite_metadata_connection_config(str(tmp_path / "metadata.sqlite"))
     reason = user_error_of(errors.InternalError("Error when executing query: database or disk is full"), connection)
     assert str(reason) == (
-        "metadata database /runs/metadata.sqlite: the disk is full, nothing more can be written into it; "
+        f"metadata database {tmp_path}/metadata.sqlite: the disk is full, nothing more can be written into it; "
         "make room, run again"
     )
 
