@@ -36,8 +36,8 @@ def record_outcome(store: MetadataStore, run_id: str, outcome: Outcome, summary:
         run.custom_properties[_SUMMARY].string_value = json.dumps(summary)
         store.put_contexts([run])
     except (errors.StatusError, RuntimeError) as error:
-        # What follows is the statement, with all of the summary in it.
-        reason = str(error).partition(" query:")[0]
+        # After the reason comes the statement, with all of the summary in it.
+        reason = str(error).removeprefix("Error when executing query: ").partition(" query:")[0]
         _log.warning("how run %s ended can't be written into ML Metadata: %s", run_id, reason)
 
 

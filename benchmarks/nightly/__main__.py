@@ -22,7 +22,7 @@ LOG = Path(__file__).resolve().parents[2] / "runs" / "nightly.log"
 def main(
     nights: Annotated[int, typer.Option(min=2, help="Runs of each kind.")] = 8,
     rows: Annotated[int, typer.Option(min=20, help="New ones a night.")] = 300,
-    levels: Annotated[list[Level] | None, typer.Option("--level", help="What is frozen; default: all.")] = None,
+    levels: Annotated[list[Level] | None, typer.Option("--level", help="Default: all frozen; repeatable.")] = None,
     results: Annotated[Path, typer.Option(help="Where the measured nights are kept.")] = RESULTS,
 ) -> None:
     """Retrains MiniLM night by night on seven days of SST-2, with a cache that is kept and with none, in turns.
