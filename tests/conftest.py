@@ -5,6 +5,8 @@ import os
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+if "PYTEST_XDIST_WORKER" in os.environ:  # the other processors have tests of their own
+    os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
 
 import io
 import string
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from trainer_module.freezing.freeze_plan import FreezePlan
+
+pytest_plugins = ["tests.support.resources", "tests.support.project"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

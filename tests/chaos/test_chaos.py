@@ -11,7 +11,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_two_kills_and_a_diverging_training_do_no_harm(tiny_hub: Path):
     done = subprocess.run(
         [sys.executable, "-m", "chaos", "kills", "loss_not_a_number", "--kills", "2", "--hub", str(tiny_hub)],

@@ -5,15 +5,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import tensorflow as tf
 
+from tests.support.project import Project
 from trainer_module.errors import UserError
 
 COMMAND = Path(sys.executable).with_name("permafrost")
-Project = Any
 
 
 @pytest.fixture

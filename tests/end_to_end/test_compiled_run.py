@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pipeline.compiled.artifact_store import ArtifactStore, Run
+from tests.support.project import Project
 
 pytestmark = pytest.mark.slow
 
@@ -50,9 +51,6 @@ TOPICS = ("billing", "praise", "technical")
 STEPS = ["live_model-model-blessing-resolver", "live_model-model-resolver", "FreezePlanner", "ExampleGen",
          "StatisticsGen", "SchemaGen", "ExampleValidator", "DataProfile", "DataGate", "Transform", "Trainer",
          "Evaluator", "FreezeAudit", "ReleaseGate", "Pusher"]  # fmt: skip
-
-Project = Any
-"""`conftest.Project`, which can't be imported by its name."""
 
 
 @dataclass

@@ -9,6 +9,7 @@ import pytest
 from ml_metadata import MetadataStore
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
+from tests.support.project import Project
 from trainer_module import trainer
 from trainer_module.export import ServingModel, export
 from trainer_module.freezing.freeze_plan import FreezePlan
@@ -20,8 +21,6 @@ PROBLEMS = (
     f"1 frozen variables differ from the Hub model's: {FROZEN}",
     f"1 variables are not in the exported model as the Trainer left them: {FROZEN}",
 )
-
-Project = Any
 
 
 def export_with_a_flipped_bit(model: ServingModel, path: str, plan: FreezePlan) -> None:

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ml_metadata import MetadataStore
@@ -16,11 +15,10 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from pipeline.run_lock import is_held
 from pipeline.run_record import outcome_of, summary_of
+from tests.support.project import Project
 from trainer_module.errors import UserError
 
 pytestmark = pytest.mark.slow
-
-Project = Any
 COMPONENT = "Transform"
 
 

@@ -1,201 +1,271 @@
-"""Eight nights over real rows, nobody watching: what `permafrost retrain` is for."""
+"""Nights over a window of days, in one project: a good one, a bad day, its correction, a worse model, a rollback.
+
+Each night goes on from the one before. `tests/soak/test_eight_nights.py` runs more of them, as `permafrost retrain`.
+"""
 
 import csv
-import json
-import random
-import shutil
-import subprocess
-import sys
+import re
 from collections.abc import Callable
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from components.example_gen.spans import span_of
-from examples.make_dated_spans import write_spans
+from benchmarks.nightly.encoded_rows import EncodedRows
+from components.example_gen.rows_report import FILE_NAME, RowsReport
+from pipeline.run_result import RunResult
+from tests.support.project import Project
+from trainer_module.errors import UserError
 
 pytestmark = pytest.mark.slow
 
-WINDOW = 7
-NIGHTS = 8
-FIRST_DAY = date(2026, 11, 1)
-ROWS_PER_DAY = 60
-TOPICS = (
-    "card_payment_fee_charged",
-    "direct_debit_payment_not_recognised",
-    "cash_withdrawal_charge",
-    "transaction_charged_twice",
-)
-"""Of Banking77's 77, so few that an encoder with random weights can learn to tell them apart."""
-ONE_SIDED, CORRECTED, WORSE = 4, 5, 7
-"""The night whose newest day has one class only, the night that finds it corrected, and the night of a bad model."""
-
 CONFIG = """
-[pipeline]
-name = "nightly"
-root = "run"
 [data]
 train = "days/{YYYY}-{MM}-{DD}/v{VERSION}/*.csv"
-window = 7
 eval = "newest"
+window = 3
+on_missing_span = "warn"
 text = ["text"]
-label = "category"
+label = "topic"
+
 [data_gate]
 compare_from_rows = 50
-label_drift = 0.4
 vocabulary_drift = "warn"
 text_length_drift = "warn"
+
 [model]
 hub = "HUB"
 max_tokens = 32
 freeze = ["freeze embeddings", "freeze encoder[:2]"]
 pooling = "mean"
+
 [train]
-epochs = 20
+epochs = 12
 batch_size = 16
 learning_rate = 3e-3
-prefix_cache_dir = "cache"
+prefix_cache_dir = "prefixes"
+
 [evaluate.thresholds.accuracy]
-no_worse_than_live_by = 0.25
-[push]
-directory = "serving"
-[retrain]
-attempts = 1
-hook = ["tee", "-a", "HOOKED"]
+no_worse_than_live_by = 0.3
 """
+TICKETS = Path(__file__).parents[2] / "examples" / "support_tickets.csv"
+TOPICS = ("billing", "delivery", "praise", "technical")
+PER_DAY = 60
+FIRST_DAY, NEWEST_DAY = 20780, 20782
+"""The spans of 2026-11-23 and 2026-11-25."""
+WARN_ONLY = ("data_gate.label_drift=warn", "evaluate.thresholds.loss.at_most=0.0")
+WORSE = ("train.learning_rate=1e-9", "evaluate.thresholds.accuracy.no_worse_than_live_by=0.0")
 
 
-class Nights:
-    """A nightly pipeline in a folder of its own.
+@dataclass
+class Night:
+    """A run that came to its end, and what could be seen right after it."""
 
-    Args:
-        folder: An empty one.
-        hub: The encoder.
-        source: A CSV file of rows with a header.
-    """
+    result: RunResult
+    encoded: EncodedRows
+    rows: dict[str, int]
+    heard: list[tuple[str, str]]
+    pushed: list[str]
 
-    def __init__(self, folder: Path, hub: Path, source: Path) -> None:
-        self.folder = folder
-        self.hooked = folder / "hooked.jsonl"
-        self.config = folder / "nightly.toml"
-        self.config.write_text(CONFIG.replace("HUB", str(hub)).replace("HOOKED", str(self.hooked)), encoding="utf-8")
-        # All that ever arrives; a night's day is moved to where the pipeline looks.
-        self._later = folder / "later"
-        write_spans(
-            source, self._later, days=WINDOW - 1 + NIGHTS, rows_per_day=ROWS_PER_DAY, first=FIRST_DAY, header=True
-        )
-        for day in range(WINDOW - 1):
-            self._arrives(FIRST_DAY + timedelta(days=day))
 
-    def day_arrives(self, night: int) -> Path:
-        """Puts a night's newest rows where the pipeline looks; gives the file."""
-        self._arrives(self.date_of(night))
-        return self.folder / "days" / self.date_of(night).isoformat() / "v1" / "rows.csv"
-
-    def retrain(self, *overrides: str) -> tuple[int, dict[str, Any]]:
-        """The exit code, and what the hook was told."""
-        options = [option for override in overrides for option in ("--set", override)]
-        before = len(self.told)
-        done = subprocess.run(
-            [sys.executable, "-m", "pipeline.cli", "retrain", "--config", str(self.config), *options],
-            capture_output=True,
-            text=True,
-        )
-        assert len(self.told) == before + 1, done.stdout + done.stderr
-        return done.returncode, self.told[-1]
-
-    @property
-    def told(self) -> list[dict[str, Any]]:
-        """What the hook was told, night by night."""
-        if not self.hooked.exists():
-            return []
-        decoder, text, found = json.JSONDecoder(), self.hooked.read_text(encoding="utf-8").strip(), []
-        while text:
-            value, end = decoder.raw_decode(text)
-            found.append(value)
-            text = text[end:].strip()
-        return found
-
-    @property
-    def versions(self) -> list[str]:
-        """What is served."""
-        folder = self.folder / "serving"
-        return sorted(path.name for path in folder.iterdir() if path.name.isdigit()) if folder.exists() else []
-
-    def history(self) -> list[dict[str, Any]]:
-        """What `permafrost history --json` prints."""
-        done = subprocess.run(
-            [sys.executable, "-m", "pipeline.cli", "history", "--config", str(self.config), "--json"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        runs: list[dict[str, Any]] = json.loads(done.stdout)["runs"]
-        return runs
-
-    def date_of(self, night: int) -> date:
-        """The day whose rows are the newest in a night, from 1 on."""
-        return FIRST_DAY + timedelta(days=WINDOW - 2 + night)
-
-    def _arrives(self, day: date) -> None:
-        (self.folder / "days").mkdir(exist_ok=True)
-        shutil.move(self._later / day.isoformat(), self.folder / "days" / day.isoformat())
+def run(project: Project, *overrides: str) -> Night:
+    with EncodedRows() as encoded:
+        result = project.run(*overrides)
+    newest = max((project.artifacts / "ExampleGen" / "examples").iterdir(), key=lambda path: int(path.name))
+    rows = {split: read.rows for split, read in RowsReport.read(str(newest / FILE_NAME)).splits.items()}
+    return Night(result, encoded, rows, project.events.heard, project.pushed())
 
 
 @pytest.fixture(scope="module")
-def nights(
-    tmp_path_factory: pytest.TempPathFactory, hub_model: Callable[[str], Path], shared_data: Callable[[str], Path]
-) -> Nights:
-    folder = tmp_path_factory.mktemp("nights")
-    rows = []
-    for split in ("train", "test"):
-        with (shared_data("Banking77") / f"{split}.csv").open(encoding="utf-8", newline="") as stream:
-            rows += [row for row in csv.reader(stream) if row[1] in TOPICS and "\n" not in row[0]]
-    random.Random(0).shuffle(rows)
-    source = folder / "all.csv"
-    with source.open("w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream).writerows([["text", "category"], *rows])
-    return Nights(folder, hub_model("bert_L-4_H-32"), source)
+def deliver() -> Callable[..., None]:
+    """Writes a day's file: as many tickets of each topic, or all of them of one topic; no two rows are the same."""
+    by_start: dict[str, tuple[str, str]] = {}
+    with TICKETS.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            # The encoder sees only the first characters, and knows no others than these.
+            if row["text"].isascii():
+                start = re.sub("[^a-z]", "", row["text"].lower())[:14]
+                by_start.setdefault(start, (row["text"], row["topic"]))
+    rows = zip(*([row for row in by_start.values() if row[1] == topic] for topic in TOPICS), strict=False)
+
+    def deliver(project: Project, day: int, version: int = 1, topic: str | None = None) -> None:
+        folder = project.folder / "days" / f"2026-11-{day}" / f"v{version}"
+        folder.mkdir(parents=True)
+        news = [ticket for _ in range(PER_DAY // len(TOPICS)) for ticket in next(rows)]
+        with (folder / "rows.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("text", "topic"), *((text, topic or own) for text, own in news)])
+
+    return deliver
 
 
-def test_eight_nights_with_a_bad_day_and_a_worse_model(nights: Nights):
-    served: list[list[str]] = []
-    for night in range(1, NIGHTS + 1):
-        rows = nights.day_arrives(night)
-        span = span_of(nights.date_of(night))
-        good = rows.read_text(encoding="utf-8")
-        if night == ONE_SIDED:
-            with rows.open(encoding="utf-8", newline="") as stream:
-                texts = [row["text"] for row in csv.DictReader(stream)]
-            with rows.open("w", encoding="utf-8", newline="") as stream:
-                csv.writer(stream).writerows([["text", "category"], *([text, TOPICS[0]] for text in texts)])
-            code, told = nights.retrain()
-            assert (code, told["outcome"]) == (2, "stopped")
-            assert "label_drift" in told["error"]
-            # The next morning, somebody corrects that day.
-            correction = rows.parents[1] / "v2" / rows.name
-            correction.parent.mkdir()
-            correction.write_text(good, encoding="utf-8")
-        elif night == WORSE:
-            code, told = nights.retrain(
-                "train.learning_rate=1e-9", "evaluate.thresholds.accuracy.no_worse_than_live_by=0.05"
-            )
-            assert (code, told["outcome"]) == (3, "not_blessed")
-            assert "than the live model" in told["run"]["not_blessed_because"][0]
-            assert told["run"]["span"] == span
-        else:
-            code, told = nights.retrain()
-            assert (code, told["outcome"]) == (0, "pushed"), told
-            assert told["run"]["span"] == span
-        served.append(nights.versions)
+# Each night goes on from the one before; a test may ask for any of them.
 
-    counts = [len(versions) for versions in served]
-    assert counts == [1, 2, 3, 3, 4, 5, 5, 6]
-    assert served[ONE_SIDED - 1] == served[ONE_SIDED - 2]
-    assert served[WORSE - 1] == served[WORSE - 2]
-    # The correction was read, in the place of what it corrects.
-    bad_day = span_of(nights.date_of(ONE_SIDED))
-    assert [span["version"] for span in nights.told[CORRECTED - 1]["run"]["spans"] if span["span"] == bad_day] == [2]
-    assert [run["outcome"] for run in nights.history()] == [told["outcome"] for told in nights.told][::-1]
+
+@pytest.fixture(scope="module")
+def project(make_project: Callable[[str], Project], deliver: Callable[..., None]) -> Project:
+    project = make_project(CONFIG)
+    for day in (21, 22, 23):
+        deliver(project, day)
+    return project
+
+
+@pytest.fixture(scope="module")
+def first(project: Project) -> Night:
+    return run(project)
+
+
+@pytest.fixture(scope="module")
+def stopped(project: Project, deliver: Callable[..., None], first: Night) -> tuple[UserError, Night]:
+    """The newest day has one topic only, and there is none before it."""
+    deliver(project, 25, topic="billing")
+    with pytest.raises(UserError) as caught:
+        project.run()
+    return caught.value, replace(first, heard=project.events.heard, pushed=project.pushed())
+
+
+@pytest.fixture(scope="module")
+def warned(project: Project, stopped: object) -> Night:
+    """The same day is let through, to a threshold that no model meets."""
+    return run(project, *WARN_ONLY)
+
+
+@pytest.fixture(scope="module")
+def corrected(project: Project, deliver: Callable[..., None], warned: Night) -> Night:
+    """A second version of that day."""
+    deliver(project, 25, version=2)
+    return run(project)
+
+
+@pytest.fixture(scope="module")
+def worse(project: Project, corrected: Night) -> Night:
+    """A model that has learnt nothing."""
+    return run(project, *WORSE)
+
+
+@pytest.fixture(scope="module")
+def rolled_back(project: Project, worse: Night) -> list[str]:
+    from pipeline.cli.app import app
+
+    assert not app(["rollback", "--config", str(project.config_file)], standalone_mode=False)
+    return project.pushed()
+
+
+@pytest.fixture(scope="module")
+def again(project: Project, rolled_back: list[str]) -> Night:
+    return run(project)
+
+
+@pytest.fixture(scope="module")
+def older(project: Project, again: Night) -> Night:
+    return run(project, "data.span=2026-11-23")
+
+
+def test_the_first_night_reads_the_days_of_the_window_and_pushes(first: Night) -> None:
+    assert first.result.outcome == "pushed"
+    assert first.result.spans is not None
+    assert first.result.spans.describe("{DD}") == (
+        "rows of spans 20778 (2026-11-21) to 20780 (2026-11-23); version 1 of 20778, 1 of 20779, 1 of 20780"
+    )
+    assert first.result.to_json()["span"] == FIRST_DAY
+    assert first.result.to_json()["spans"] == [{"span": span, "version": 1} for span in (20778, 20779, 20780)]
+    assert first.rows == {"train": 2 * PER_DAY, "eval": PER_DAY}
+    assert first.result.data_gate is not None and first.result.data_gate.warnings == []
+    assert len(first.pushed) == 1
+
+
+def test_the_pushed_model_has_the_profile_of_its_rows_with_it(first: Night) -> None:
+    assert Path(str(first.result.pushed_model), "assets.extra", "data_profile.json").is_file()
+
+
+def test_the_first_night_encodes_all_rows(first: Night) -> None:
+    assert first.encoded.computed == {"train": 2 * PER_DAY, "eval": PER_DAY}
+    assert first.encoded.found == {"train": 0, "eval": 0}
+
+
+def test_a_day_of_one_label_stops_the_run_before_transform(stopped: tuple[UserError, Night], first: Night) -> None:
+    error, night = stopped
+    (problem,) = error.problems
+    assert problem.startswith(
+        "data_gate.label_drift: the labels of the eval rows differ from those of the live model's eval rows by 0."
+    )
+    assert "(largest difference in share); at most 0.2 is allowed; most: 'billing' from 25.0% to 100.0%" in problem
+    assert ("failed", "DataGate") in night.heard
+    assert ("started", "Transform") not in night.heard
+    assert night.pushed == first.pushed
+
+
+def test_where_it_is_only_to_be_warned_of_the_run_goes_on(warned: Night) -> None:
+    assert [message.split(":")[0] for message in warned.result.to_json()["warnings"]] == [
+        "data_gate.label_skew", "data_gate.label_drift"
+    ]  # fmt: skip
+    assert ("ended", "Transform") in warned.heard
+    assert "DataProfile" in warned.result.cached, "the rows were counted before the run was stopped"
+    assert warned.pushed == first.pushed
+
+
+def test_a_worse_model_is_not_blessed_and_the_live_one_stays(worse: Night, corrected: Night) -> None:
+    assert worse.result.outcome == "not_blessed"
+    assert "than the live model" in worse.result.to_json()["not_blessed_because"][0]
+    assert worse.pushed == corrected.pushed
+
+
+def test_a_correction_is_read_in_the_place_of_what_it_corrects(project: Project, corrected: Night) -> None:
+    assert corrected.result.outcome == "pushed"
+    assert "ExampleGen" not in corrected.result.cached
+    assert corrected.rows == {"train": PER_DAY, "eval": PER_DAY}
+    assert corrected.result.spans is not None
+    assert [(each.span, each.version) for each in corrected.result.spans.spans] == [(FIRST_DAY, 1), (NEWEST_DAY, 2)]
+    assert corrected.result.to_json()["missing_spans"] == [20781]
+    assert len(corrected.pushed) == 2
+
+
+def test_only_rows_that_are_new_are_encoded(corrected: Night) -> None:
+    assert corrected.encoded.computed == {"train": 0, "eval": PER_DAY}
+    assert corrected.encoded.found == {"train": PER_DAY, "eval": 0}
+    assert corrected.result.audit is not None and corrected.result.audit.verdict == "passed"
+
+
+def test_a_rollback_makes_the_model_before_live_again(rolled_back: list[str], corrected: Night) -> None:
+    assert rolled_back[:2] == corrected.pushed
+    assert len(rolled_back) == 3
+
+
+def test_a_model_that_was_withdrawn_is_never_pushed_again(
+    again: Night, corrected: Night, rolled_back: list[str]
+) -> None:
+    assert {"ExampleGen", "Trainer"} <= set(again.result.cached)
+    assert (again.result.blessed, again.result.pushed_model, again.result.outcome) == (True, None, "not_blessed")
+    assert "was withdrawn by a rollback, and is never pushed again" in str(again.result.not_pushed_because)
+    assert again.pushed == rolled_back
+
+
+def test_after_a_rollback_models_are_compared_with_the_one_that_is_live(again: Night, corrected: Night) -> None:
+    compared = [night.result.evaluation.live for night in (again, corrected) if night.result.evaluation]
+    assert compared[0] == pytest.approx(compared[1])
+
+
+def test_the_model_that_is_live_again_counts_as_live(older: Night, rolled_back: list[str]) -> None:
+    assert older.result.outcome == "unchanged"
+    assert older.pushed == rolled_back
+    assert older.result.spans is not None
+    assert (older.result.spans.first_span, older.result.spans.last_span) == (20778, FIRST_DAY)
+    assert "ExampleGen" in older.result.cached, "an older window is the first night's"
+
+
+def test_a_day_that_never_was_is_told_in_one_message(project: Project, older: Night) -> None:
+    with pytest.raises(UserError) as caught:
+        project.run("data.span=2026-11-24")
+    assert str(caught.value) == (
+        f"data.train: no file of span 20781 (2026-11-24) matches {project.folder}/days/"
+        "{YYYY}-{MM}-{DD}/v{VERSION}/*.csv; "
+        "the newest there are: 20778 (2026-11-21), 20779 (2026-11-22), 20780 (2026-11-23), 20782 (2026-11-25)"
+    )
+
+
+def test_a_gap_that_may_not_be_is_told_before_rows_are_read(project: Project, older: Night) -> None:
+    with pytest.raises(UserError) as caught:
+        project.run("data.on_missing_span=fail")
+    assert str(caught.value) == (
+        "data.train: of the 3 spans 20780 (2026-11-23) to 20782 (2026-11-25), 1 have no files: 20781 (2026-11-24); "
+        'bring them, or set data.on_missing_span = "warn"'
+    )

@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the ops of the pushed model's tokenizer
 
 from pipeline.run_result import RunResult
+from tests.support.project import Project
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +37,6 @@ learning_rate = 1e-3
 at_least = 0.0
 """
 Pair = tuple[str, str, int]
-Project = Any
 
 
 def make_pairs(count: int, seed: int) -> list[Pair]:

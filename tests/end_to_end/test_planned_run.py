@@ -20,12 +20,11 @@ from components.freeze_planner.executor import Executor as Planner
 from pipeline.config_file import load_config
 from pipeline.pipeline import create_pipeline
 from pipeline.runners.component_events import component_events
+from tests.support.project import Project
 from trainer_module.errors import UserError
 from trainer_module.hub.hub_model import HubModel
 from trainer_module.hugging_face.hub_export import save_hub_encoder
 from trainer_module.trainer import run_fn
-
-Project = Any
 
 
 @dataclasses.dataclass

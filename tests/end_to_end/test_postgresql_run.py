@@ -16,11 +16,10 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from pipeline.metadata_store import open_store
+from tests.support.project import Project
 from trainer_module.errors import UserError
 
 pytestmark = pytest.mark.slow
-
-Project = Any
 # Whatever may go wrong on its way: in a URL, in libpq's text of keys and values, in protobuf's.
 PASSWORD = "it's a \\ secr@t/%"
 ESCAPED = r"it\'s\ a\ \\\ secr@t/%"

@@ -20,6 +20,7 @@ from ml_metadata import MetadataStore
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from pipeline.run_result import RunResult
+from tests.support.project import Project
 from trainer_module.audit.freeze_audit import audit
 from trainer_module.audit.plan_in_model import read_plan
 from trainer_module.audit.variable_record import TrainingRecord
@@ -61,9 +62,6 @@ BEFORE_TRAINER = {
     "Transform",
 }  # fmt: skip
 ALL_BUT_RESOLVER = BEFORE_TRAINER | {"Trainer", "Evaluator", "FreezeAudit", "ReleaseGate", "Pusher"}
-
-Project = Any
-"""`conftest.Project`, which can't be imported by its name."""
 
 
 @dataclass

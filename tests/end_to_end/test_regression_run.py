@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the ops of the pushed model's tokenizer
 
 from pipeline.run_result import RunResult
+from tests.support.project import Project
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +42,6 @@ at_most = 1000.0
 no_worse_than_live_by = 0.0
 """
 Rows = list[tuple[str, float]]
-Project = Any
 
 
 def make_rows(count: int, seed: int) -> Rows:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow
+from tests.support.project import Project
 
-Project = Any
+pytestmark = pytest.mark.slow
 
 
 def test_a_model_that_is_too_large_is_not_pushed_and_the_live_one_stays(

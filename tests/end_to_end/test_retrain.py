@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.project import Project
+
 pytestmark = pytest.mark.slow
 
 COMMAND = Path(sys.executable).with_name("permafrost")
@@ -42,7 +44,6 @@ hook = ["./tell.sh"]
 HOOK = """#!/bin/sh
 cat > "{folder}/$PERMAFROST_OUTCOME.json"
 """
-Project = Any
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,11 @@ import pytest
 
 from pipeline.config_file import load_config
 from pipeline.runners.local import run_pipeline
+from tests.support.project import Project
 from trainer_module import trainer
 from trainer_module.errors import UserError
 
 pytestmark = pytest.mark.slow
-
-Project = Any
 VALUES = Path("variables", "variables.data-00000-of-00001")
 
 

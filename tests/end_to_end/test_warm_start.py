@@ -3,12 +3,12 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from pipeline.run_result import RunResult
+from tests.support.project import Project
 from trainer_module.audit.plan_in_model import read_plan
 from trainer_module.audit.saved_weights import SavedWeights
 from trainer_module.errors import UserError
@@ -21,7 +21,6 @@ FREEZE = '["freeze embeddings", "freeze encoder[:2]"]'
 LIVE = 'train.start_from="live"'
 # So small that no weight moves by more than this times the number of steps.
 HARDLY = "train.learning_rate=1e-9"
-Project = Any
 
 
 @pytest.fixture(scope="module")
