@@ -1,6 +1,9 @@
 """What a configuration tokenizes with: a vocabulary file, or a Hub preprocessing model."""
 
+import os
 from dataclasses import dataclass
+
+import tensorflow as tf
 
 from trainer_module.errors import UserError
 from trainer_module.hub.hub_model import HubModel
@@ -37,6 +40,9 @@ def find_tokenizer(settings: BertSettings, hub_model: HubModel | None = None) ->
     meta_graph = read_meta_graph(path, "model.preprocess")
     if not settings.allow_unsafe_ops:
         scan_program(meta_graph).refuse_unsafe("model.preprocess", settings.preprocess)
+    for asset in meta_graph.asset_file_def:
+        if not tf.io.gfile.exists(os.path.join(path, "assets", asset.filename)):
+            raise UserError(f"model.preprocess: {path} lacks assets/{asset.filename}; fetch the model again")
     if all(child.local_name != "tokenize" for child in meta_graph.object_graph_def.nodes[0].children):
         raise UserError(
             f"model.preprocess: {settings.preprocess} is a SavedModel but no preprocessing model: it has no `tokenize`"
