@@ -105,6 +105,17 @@ def test_a_preprocessing_model_without_its_vocabulary_is_refused(
     )
 
 
+def test_a_preprocessing_model_with_a_vocabulary_of_absurd_length_is_refused(
+    tiny_hub: Path, preprocess: Callable[..., Path]
+) -> None:
+    path = preprocess()
+    with (path / "assets" / "words.txt").open("r+b") as file:
+        file.truncate(1 << 40)  # sparse
+    assert refusal(settings(tiny_hub, preprocess=str(path))) == (
+        f"model.preprocess: {path}/assets/words.txt is no vocabulary: it has 1,099,511,627,776 bytes"
+    )
+
+
 def test_a_damaged_preprocessing_model_is_refused(tiny_hub: Path, preprocess: Callable[..., Path]) -> None:
     path = preprocess()
     content = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())

@@ -67,9 +67,7 @@ def rebuild(
     """
     batch = probe_batch(hub_model.layout)
     # Whoever can't be rebuilt is tried out, too: it will train by this program.
-    expected = try_program(
-        lambda: _outputs(hub_model, batch), key="model.hub", handle=hub_model.handle, doing="run"
-    )
+    expected = try_program(lambda: _outputs(hub_model, batch), key="model.hub", handle=hub_model.handle, doing="run")
     gc.collect()  # the loaded program's copy of all weights hangs on reference cycles
     if hub_model.layout.deviation:
         raise CannotRebuild(f"not a standard BERT: {hub_model.layout.deviation}")

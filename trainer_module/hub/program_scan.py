@@ -147,6 +147,7 @@ _MAIN_GRAPH = ""
 _CHECKPOINT_OPS = frozenset({"MergeV2Checkpoints", "RestoreV2", "SaveV2"})
 _FILE_INPUT = {"InitializeTableFromTextFile": 1, "InitializeTableFromTextFileV2": 1, "ReadFile": 0}
 _CONSOLE = frozenset({b"stdout", b"stderr", b"log(info)", b"log(warning)", b"log(error)"})
+_VARIABLE_USERS = frozenset({"AssignVariableOp", "ReadVariableOp", "VarIsInitializedOp"})
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 
 
@@ -292,9 +293,31 @@ class _Program:
         if definition is None and name in self._fed_assets:
             return []
         node = self._nodes[function].get(name)
-        if node is None or node.op != "Identity" or tensor.startswith("^"):
+        if node is None or tensor.startswith("^"):
             return None
-        return [_Place(function, _input(node, 0))]
+        if definition is None and node.op == "ReadVariableOp":
+            return self._assigned(_node_name(_input(node, 0)))
+        return [_Place(function, _input(node, 0))] if node.op == "Identity" else None
+
+    def _assigned(self, handle: str) -> list[_Place] | None:
+        """What the main graph assigns to a variable: it keeps each asset's path in one. None if others may assign."""
+        if handle not in self._around or self._around[handle].op != "VarHandleOp":
+            return None
+        users = [
+            node
+            for node in self._around.values()
+            if handle in (_node_name(each) for each in node.input if not each.startswith("^"))
+        ]
+        shared = self._variable_handles[_shared_name(self._around[handle])] > 1
+        if shared or not {node.op for node in users} <= _VARIABLE_USERS:
+            return None
+        return [_Place(_MAIN_GRAPH, _input(node, 1)) for node in users if node.op == "AssignVariableOp"] or None
+
+    @cached_property
+    def _variable_handles(self) -> Counter[str]:
+        """How many nodes there are for each variable's name, by which they share it."""
+        nodes = (node for each in self._nodes.values() for node in each.values() if node.op == "VarHandleOp")
+        return Counter(map(_shared_name, nodes))
 
     def _argument_sources(self, definition: function_pb2.FunctionDef, argument: str) -> list[_Place] | None:
         function, arguments = definition.signature.name, definition.signature.input_arg
@@ -336,6 +359,12 @@ def _closure(start: Iterable[str], following: Callable[[str], Iterable[str]], kn
 
 def _input(node: node_def_pb2.NodeDef, index: int) -> str:
     return str(node.input[index]) if index < len(node.input) else ""
+
+
+def _shared_name(variable: node_def_pb2.NodeDef) -> str:
+    return (variable.attr["shared_name"].s if "shared_name" in variable.attr else b"").decode(
+        "latin-1"
+    ) or variable.name
 
 
 def _node_name(tensor: str) -> str:

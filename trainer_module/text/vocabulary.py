@@ -13,7 +13,8 @@ UNKNOWN = "[UNK]"
 START = "[CLS]"
 SEPARATOR = "[SEP]"
 
-_LARGEST_FILE = 64 << 20  # the largest published vocabularies, for a hundred languages, have a few MiB
+LARGEST_FILE = 64 << 20
+"""Bytes that are read of a vocabulary at most; the largest published ones, for a hundred languages, have a few MiB."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def _read_pieces(path: str, key: str) -> dict[str, int]:
     if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
         raise UserError(f"{key}: no such vocabulary file: {path}")
     refuse_special_file(path, key)
-    if (length := tf.io.gfile.stat(path).length) > _LARGEST_FILE:
+    if (length := tf.io.gfile.stat(path).length) > LARGEST_FILE:
         raise UserError(f"{key}: {path} is not a BERT vocabulary: it has {length:,} bytes")
     ids: dict[str, int] = {}
     with tf.io.gfile.GFile(path, "rb") as stream:

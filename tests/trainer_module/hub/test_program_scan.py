@@ -500,8 +500,27 @@ def test_a_table_that_the_init_op_fills_from_another_file_is_refused(older: meta
     other.attr["dtype"].type = tf.string.as_datatype_enum
     other.attr["value"].tensor.CopyFrom(tf.make_tensor_proto("/etc/passwd"))
     call = main_graph_call(older, "<lambda>")
-    (place,) = [place for place, name in enumerate(call.input) if name == older.asset_file_def[0].tensor_info.name[:-2]]
+    (place,) = [place for place, name in enumerate(call.input) if "ReadVariableOp" in name]
     call.input[place] = "other"
+    assert found(older) == {"InitializeTableFromTextFileV2": NO_ASSET}
+
+
+def test_a_variable_that_also_gets_something_else_is_no_assets_path(older: meta_graph_pb2.MetaGraphDef) -> None:
+    (assign,) = [node for node in older.graph_def.node if node.op == "AssignVariableOp"]
+    again = older.graph_def.node.add()
+    again.CopyFrom(assign)
+    again.name = "again"
+    assert found(older) == {}
+    again.input[1] = "elsewhere"
+    assert found(older) == {"InitializeTableFromTextFileV2": NO_ASSET}
+
+
+def test_a_variable_that_another_node_shares_is_no_assets_path(older: meta_graph_pb2.MetaGraphDef) -> None:
+    (assign,) = [node for node in older.graph_def.node if node.op == "AssignVariableOp"]
+    handle = next(node for node in older.graph_def.node if node.name == assign.input[0])
+    twin = function_of(older, "<lambda>").node_def.add()
+    twin.CopyFrom(handle)
+    twin.name = "twin"
     assert found(older) == {"InitializeTableFromTextFileV2": NO_ASSET}
 
 
