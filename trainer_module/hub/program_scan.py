@@ -112,6 +112,8 @@ def problem_with_calls(library: function_pb2.FunctionDefLibrary) -> str:
     puts a copy of a function wherever it is called.
     """
     functions = {each.signature.name: each for each in library.function}
+    if "" in functions:
+        return "a function of it has no name"
     called = {
         name: [found for node in each.node_def for found in _names_in(node) if found in functions]
         for name, each in functions.items()
@@ -237,8 +239,9 @@ class _Program:
     def _callers(self) -> dict[str, list[tuple[str, node_def_pb2.NodeDef]]]:
         """For each function: the nodes that name it, each with the function that it is in."""
         callers: dict[str, list[tuple[str, node_def_pb2.NodeDef]]] = {}
-        for place, nodes in self._nodes.items():
-            for node in nodes.values():
+        graphs = {name: each.node_def for name, each in self._functions.items()}
+        for place, nodes in {**graphs, _MAIN_GRAPH: self._meta_graph.graph_def.node}.items():
+            for node in nodes:
                 for called in self._called(node):
                     callers.setdefault(called, []).append((place, node))
         return callers
@@ -286,6 +289,8 @@ class _Program:
     def _sources(self, place: _Place) -> list[_Place] | None:
         """The tensors that a tensor's value may be: none for an asset's path; None where that isn't known."""
         function, tensor = place
+        if tensor.startswith("^"):  # no tensor
+            return None
         name = _node_name(tensor)
         definition = self._functions.get(function)
         if definition is not None and name in (each.name for each in definition.signature.input_arg):
@@ -293,7 +298,7 @@ class _Program:
         if definition is None and name in self._fed_assets:
             return []
         node = self._nodes[function].get(name)
-        if node is None or tensor.startswith("^"):
+        if node is None:
             return None
         if definition is None and node.op == "ReadVariableOp":
             return self._assigned(_node_name(_input(node, 0)))
@@ -305,7 +310,7 @@ class _Program:
             return None
         users = [
             node
-            for node in self._around.values()
+            for node in self._meta_graph.graph_def.node
             if handle in (_node_name(each) for each in node.input if not each.startswith("^"))
         ]
         shared = self._variable_handles[_shared_name(self._around[handle])] > 1

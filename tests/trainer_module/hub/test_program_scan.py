@@ -618,6 +618,10 @@ def test_functions_may_call_each_other() -> None:
     assert problem_with_calls(library({f"f{number}": [f"f{number + 1}"] for number in range(199)})) == ""
 
 
+def test_a_function_without_a_name_is_refused() -> None:
+    assert problem_with_calls(library({"": []})) == "a function of it has no name"
+
+
 @pytest.mark.parametrize("calls", [{"a": ["a"]}, {"a": ["b"], "b": ["c"], "c": ["b"]}])
 def test_a_function_may_not_call_itself(calls: dict[str, list[str]]) -> None:
     assert problem_with_calls(library(calls)).startswith("a function of it calls itself (")
