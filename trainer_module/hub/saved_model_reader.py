@@ -60,9 +60,7 @@ def read_meta_graph(path: str, key: str = "model.hub") -> meta_graph_pb2.MetaGra
     for part in ("saved_model.pb", "fingerprint.pb", *_files_in(path, ("variables", "assets", "debug"), key)):
         refuse_special_file(os.path.join(path, part), key)
     if (length := tf.io.gfile.stat(file).length) > _LONGEST_PROGRAM:
-        raise UserError(
-            f"{key}: {file} is damaged (it has {length:,} bytes, too many for a program); fetch the model again"
-        )
+        raise UserError(f"{key}: {file} is damaged (it has {length:,} bytes); fetch the model again")
     saved_model = saved_model_pb2.SavedModel()
     try:
         with tf.io.gfile.GFile(file, "rb") as stream:
