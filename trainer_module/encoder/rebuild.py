@@ -66,7 +66,7 @@ def rebuild(
         UserError: Its program can't be loaded or called, or doesn't end.
     """
     batch = probe_batch(hub_model.layout)
-    # Whoever can't be rebuilt is tried out, too: it will train by this program.
+    # A model that can't be rebuilt is tried out as well: it will train through this program.
     expected = try_program(lambda: _outputs(hub_model, batch), key="model.hub", handle=hub_model.handle, doing="run")
     gc.collect()  # the loaded program's copy of all weights hangs on reference cycles
     if hub_model.layout.deviation:
