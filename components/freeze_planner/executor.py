@@ -15,7 +15,7 @@ from trainer_module.preflight import plan_run
 
 
 class Executor(base_executor.BaseExecutor):
-    """Reads the model's variables and plans; runs nothing of the model."""
+    """Reads the model's variables and plans; runs nothing of the encoder."""
 
     def Do(
         self,

@@ -1,4 +1,4 @@
-"""`permafrost plan`: what the freeze rules do to a model."""
+"""`permafrost plan`: what the freeze rules do to a model, and what a run of the config would refuse of it."""
 
 import json
 from collections.abc import Sequence
@@ -20,21 +20,24 @@ def plan_command(
     """Prints the plan of a config file, or of a model and rules.
 
     Raises:
-        UserError: A rule or the model is wrong.
+        UserError: A rule or the model is wrong; with a config, its tokenizer, too: all that a run would refuse of
+            its `[model]` before it reads a row.
     """
-    settings = _settings(config, overrides, hub, rules)
+    run = None if config is None else load_config(config, overrides).bert_settings()
+    settings = run or _settings(hub, rules)
     terminal = Terminal.open()
     terminal.hide_noise()
     from trainer_module.encoder import make_encoder
     from trainer_module.freezing.planning import plan_freeze
     from trainer_module.hub.hub_model import HubModel
+    from trainer_module.preflight import plan_run
 
     hub_model = HubModel.from_settings(settings)
-    if config is None and hub_model.layout.positions:
+    if run is None and hub_model.layout.positions:
         # Nobody asked for the default length, so it is no mistake that a small model doesn't allow it.
         tokens = min(settings.max_tokens, hub_model.layout.positions)
         settings = settings.model_copy(update={"max_tokens": tokens})
-    plan = plan_freeze(settings, hub_model)
+    plan = plan_freeze(settings, hub_model) if run is None else plan_run(run, hub_model)
     made = make_encoder(hub_model, plan.is_trainable, settings.dropout)
     if as_json:
         encoder = {
@@ -60,9 +63,7 @@ def plan_command(
         terminal.out.print(f"{name:<9} {fact}", markup=False, soft_wrap=True)
 
 
-def _settings(config: Path | None, overrides: Sequence[str], hub: str | None, rules: Sequence[str]) -> ModelSettings:
-    if config is not None:
-        return load_config(config, overrides).bert_settings()
+def _settings(hub: str | None, rules: Sequence[str]) -> ModelSettings:
     try:
         return ModelSettings.model_validate({"hub": hub, "freeze": list(rules)})
     except ValidationError as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from trainer_module.errors import UserError
 from trainer_module.hub.hub_model import HubModel
 
 COMMAND = Path(sys.executable).with_name("permafrost")
@@ -198,6 +199,14 @@ def test_another_order_is_another_plan(tiny_hub: Path) -> None:
         "rule 1 `train bias`: repeats what holds anyway: everything trains until a rule freezes it; "
         "remove it, or put it after the rule it should override"
     )
+
+
+def test_plan_refuses_the_tokenizer_that_a_run_would_refuse(permafrost: Any, config_file: Path) -> None:
+    for key in ("vocab", "preprocess"):
+        with pytest.raises(UserError) as error:
+            permafrost("plan", "--config", str(config_file), "--set", f"model.{key}=nowhere")
+        assert str(error.value).startswith(f"model.{key}: no such ")
+        assert permafrost.out == ""
 
 
 @pytest.mark.slow

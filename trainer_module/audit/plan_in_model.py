@@ -4,7 +4,9 @@ import os
 
 import tensorflow as tf
 
+from trainer_module.errors import UserError
 from trainer_module.freezing.freeze_plan import FreezePlan
+from trainer_module.hub.saved_model_reader import refuse_special_file
 
 PLAN_IN_MODEL = os.path.join("assets.extra", "permafrost", "freeze_plan.json")
 """Where: TensorFlow Serving leaves `assets.extra` alone, and Pusher copies it with the rest."""
@@ -22,10 +24,15 @@ def read_plan(model_dir: str) -> FreezePlan | None:
     """The plan in the SavedModel folder `model_dir`; None: it carries none.
 
     Raises:
-        UserError: There is one, but it can't be understood.
+        UserError: There is one, but it can't be read or understood.
     """
     file = os.path.join(model_dir, PLAN_IN_MODEL)
     if not tf.io.gfile.exists(file):
         return None
-    with tf.io.gfile.GFile(file, "rb") as stream:
-        return FreezePlan.from_json(stream.read())
+    refuse_special_file(file, "freeze plan")
+    try:
+        with tf.io.gfile.GFile(file, "rb") as stream:
+            content = stream.read()
+    except tf.errors.OpError as error:  # a folder, or no permission
+        raise UserError(f"freeze plan: can't be read ({error.message}); export the model again") from None
+    return FreezePlan.from_json(content)

@@ -13,7 +13,7 @@ def probe_batch(layout: EncoderLayout, seed: int = 0) -> dict[str, tf.Tensor]:
     rng = np.random.default_rng(seed)
     width = min(max(_LENGTHS), layout.positions or max(_LENGTHS))
     mask = (np.arange(width)[None, :] < np.array(_LENGTHS)[:, None]).astype(np.int32)
-    ids = rng.integers(1, layout.words, mask.shape, dtype=np.int32) * mask
+    ids = rng.integers(1, max(layout.words, 2), mask.shape, dtype=np.int32) * mask
     types = (np.arange(width)[None, :] >= np.array(_LENGTHS)[:, None] // 2).astype(np.int32) * mask
     return {
         "input_word_ids": tf.constant(ids),

@@ -14,6 +14,7 @@ from trainer_module.encoder.hub_weights import HubWeights, IsTrainable
 from trainer_module.encoder.math import ACTIVATIONS
 from trainer_module.encoder.probe import probe_batch
 from trainer_module.hub.hub_model import HubModel
+from trainer_module.hub.program_run import try_program
 
 TOLERANCE = 1e-4
 """Largest absolute difference of any output at which a rebuilt encoder is trusted (float32)."""
@@ -62,14 +63,14 @@ def rebuild(
 
     Raises:
         CannotRebuild: Its variables aren't a BERT's, or no candidate agrees within `TOLERANCE`.
+        UserError: Its program can't be loaded or called, or doesn't end.
     """
+    batch = probe_batch(hub_model.layout)
+    # A model that can't be rebuilt is tried out as well: it will train through this program.
+    expected = try_program(lambda: _outputs(hub_model, batch), key="model.hub", handle=hub_model.handle, doing="run")
+    gc.collect()  # the loaded program's copy of all weights hangs on reference cycles
     if hub_model.layout.deviation:
         raise CannotRebuild(f"not a standard BERT: {hub_model.layout.deviation}")
-    batch = probe_batch(hub_model.layout)
-    expected = {
-        name: output.numpy() for name, output in call_hub_encoder(hub_model.load(), hub_model.interface, batch).items()
-    }
-    gc.collect()  # the loaded program's copy of all weights hangs on reference cycles
     with (strategy or tf.distribute.get_strategy()).scope():
         encoder = BertEncoder(
             hub_model.layout, HubWeights(hub_model.layout, hub_model.weights, is_trainable), dropout=dropout
@@ -91,6 +92,21 @@ def rebuild(
         )
     encoder.compute_with(activation, epsilon)
     return Rebuilt(encoder, activation, epsilon, difference)
+
+
+def _outputs(hub_model: HubModel, batch: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
+    """The outputs of the SavedModel's own program.
+
+    Raises:
+        ValueError: They aren't a BERT's.
+    """
+    called = call_hub_encoder(hub_model.load(), hub_model.interface, batch)
+    outputs = {name: tf.cast(output, tf.float32).numpy() for name, output in called.items()}
+    texts = batch["input_mask"].shape
+    sequence, pooled = outputs["sequence_output"].shape, outputs["pooled_output"].shape
+    if len(sequence) != 3 or len(pooled) != 2 or sequence[:2] != texts or pooled[0] != texts[0]:
+        raise ValueError(f"for tokens of the shape {list(texts)} its outputs have {list(sequence)} and {list(pooled)}")
+    return outputs
 
 
 def _largest_difference(encoder: BertEncoder, batch: dict[str, tf.Tensor], expected: dict[str, np.ndarray]) -> float:

@@ -10,6 +10,10 @@ from tensorflow.core.protobuf import saved_object_graph_pb2, struct_pb2
 ENCODER_INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
 """What a Hub encoder reads, each `[batch, seq]` int32: the order in which the first TF2 generation takes them."""
 
+# Bounds of what an untrusted file makes this process allocate.
+_LONGEST_PATH = 100
+_LONGEST_INPUT = 1 << 20
+
 
 @dataclass(frozen=True)
 class HubInterface:
@@ -48,13 +52,13 @@ def find_encoders(objects: saved_object_graph_pb2.SavedObjectGraph) -> list[HubI
 
 
 def _walk(objects: saved_object_graph_pb2.SavedObjectGraph) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Each object once, by its shortest path."""
+    """Each object once, by its shortest path; none of those that only a path of absurd length leads to."""
     queue: deque[tuple[int, tuple[str, ...]]] = deque([(0, ())])
     seen = {0}
     while queue:
         node, path = queue.popleft()
         yield node, path
-        for child in objects.nodes[node].children:
+        for child in objects.nodes[node].children if len(path) < _LONGEST_PATH else ():
             if child.node_id not in seen:
                 seen.add(child.node_id)
                 queue.append((child.node_id, (*path, child.local_name)))
@@ -95,7 +99,9 @@ def _inputs(value: struct_pb2.StructuredValue) -> tuple[Literal["dict", "list"],
         if len(values) != len(ENCODER_INPUTS) or any(not _is_tokens(each) for each in values):
             return None
     shapes = [each.tensor_spec_value.shape.dim for each in values]
-    return (kind, int(shapes[0][1].size)) if all(len(shape) == 2 for shape in shapes) else None
+    if any(len(shape) != 2 or shape[1].size > _LONGEST_INPUT for shape in shapes):
+        return None
+    return kind, int(shapes[0][1].size)
 
 
 def _is_tokens(value: struct_pb2.StructuredValue) -> bool:

@@ -104,7 +104,7 @@ class HubModel:
     def lower_case(self) -> bool | None:
         """Whether the vocabulary is uncased; None when the model doesn't say."""
         flags = (self._reader.variable_of(node, "do_lower_case") for node in self._nodes)
-        return next((bool(flag) for flag in flags if flag is not None), None)
+        return next((bool(flag.any()) for flag in flags if flag is not None), None)
 
     def load(self) -> Any:
         """Loads the SavedModel and gives its encoder, a callable: this runs its program.

@@ -68,7 +68,7 @@ class EncoderLayout:
     @property
     def words(self) -> int:
         """Number of word embeddings; 0 when unknown."""
-        return next((v.shape[0] for v in self.in_block(EMBEDDINGS) if v.role == WORD_EMBEDDINGS), 0)
+        return next((v.shape[0] for v in self.in_block(EMBEDDINGS) if v.role == WORD_EMBEDDINGS and v.shape), 0)
 
     @property
     def parameters(self) -> int:

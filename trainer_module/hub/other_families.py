@@ -26,7 +26,7 @@ _FAMILIES = (
     ("pre_softmax_weight", "talking_heads"),
     ("self_attention", "bert-like"),
 )
-_NUMBER = re.compile(r"(?P<stem>.*?)(?:_(?P<number>\d+))?$")
+_NUMBER = re.compile(r"(?P<stem>.*?)(?:_(?P<number>[0-9]{1,6}))?$", re.DOTALL)
 _POOLER_WORDS = ("pooler", "pooled", "cls_transform")
 _ORDER = (EMBEDDINGS, ENCODER, POOLER, OTHER)
 
@@ -63,7 +63,7 @@ def read_other_layout(named_shapes: Sequence[NamedShape], deviation: str, *, hid
     variables.sort(key=lambda variable: _part_order(variable.block))
     count = len(set(blocks.values()))
     query = next((v.shape for v in variables if re.search(r"(^|/)query/kernel$", v.name) and len(v.shape) == 3), None)
-    positions = next((v.shape[0] for v in variables if v.block == EMBEDDINGS and "position" in v.name), 0)
+    positions = next((v.shape[0] for v in variables if v.block == EMBEDDINGS and "position" in v.name and v.shape), 0)
     return EncoderLayout(
         family=_family([name for name, _ in named_shapes]),
         blocks=count,

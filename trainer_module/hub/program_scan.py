@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from tensorflow.core.framework import attr_value_pb2, function_pb2, node_def_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
@@ -72,7 +73,10 @@ def scan_program(meta_graph: meta_graph_pb2.MetaGraphDef) -> ProgramScan:
     - Checkpoints are read and written only by the functions that the SavedModel names as its saver's, and by them only
       as long as nothing else calls them. `tf.saved_model.load` runs none of these: it restores variables by itself.
     - A table may be filled from a file, and a file be read, when the file's name is shown to be one of the
-      model's assets: a captured asset, handed on as it is. Names that branches or loops hand on count as not shown.
+      model's assets, handed on as it is: an asset that a held function captured, or one that the main graph (whose
+      signatures and init op call functions, too) passes. Names that branches, loops or gradients pass count as not
+      shown, and so do those in a function that nothing calls.
+    - No operation may leave a parameter to the function's caller, because it couldn't be checked.
     - An asset's own name may not lead out of the model's folder, and no function may be defined twice.
 
     The scan guards `tf.saved_model.load`, which revives no Python code; Keras' `load_model` does, and isn't used here.
@@ -83,7 +87,7 @@ def scan_program(meta_graph: meta_graph_pb2.MetaGraphDef) -> ProgramScan:
     """
     library = meta_graph.graph_def.library.function
     program = _Program(meta_graph)
-    graphs = [(_ROOT, meta_graph.graph_def.node), *((each.signature.name, each.node_def) for each in library)]
+    graphs = [(_MAIN_GRAPH, meta_graph.graph_def.node), *((each.signature.name, each.node_def) for each in library)]
     unsafe = [
         UnsafeOp(node.op, node.name, function, reason)
         for function, nodes in graphs
@@ -101,11 +105,59 @@ def scan_program(meta_graph: meta_graph_pb2.MetaGraphDef) -> ProgramScan:
     return ProgramScan(len(library), sum(len(nodes) for _, nodes in graphs), tuple(unsafe))
 
 
-_ROOT = ""
+def problem_with_calls(library: function_pb2.FunctionDefLibrary) -> str:
+    """Says why nobody should try to load functions that call each other like this; empty if all is well.
+
+    TensorFlow loads no functions that call themselves, needs a time that grows with the square of their nesting, and
+    puts a copy of a function wherever it is called.
+    """
+    functions = {each.signature.name: each for each in library.function}
+    if "" in functions:
+        return "a function of it has no name"
+    called = {
+        name: [found for node in each.node_def for found in _names_in(node) if found in functions]
+        for name, each in functions.items()
+    }
+    callers: dict[str, set[str]] = {name: set() for name in functions}
+    for name, names in called.items():
+        for each in names:
+            callers[each].add(name)
+    waits_for = {name: len(set(names)) for name, names in called.items()}
+    ready = [name for name, count in waits_for.items() if not count]
+    depths: dict[str, int] = {}
+    copies: dict[str, int] = {}  # operations, with those of the functions called
+    while ready:
+        name = ready.pop()
+        depths[name] = 1 + max((depths[each] for each in called[name]), default=0)
+        copies[name] = len(functions[name].node_def) + sum(copies[each] for each in called[name])
+        if depths[name] > _MOST_NESTED:
+            return f"its functions are nested more than {_MOST_NESTED} deep ({name})"
+        if copies[name] > _MOST_COPIES:
+            return f"its functions unfold to more than {_MOST_COPIES:,} operations ({name})"
+        for caller in callers[name]:
+            waits_for[caller] -= 1
+            if not waits_for[caller]:
+                ready.append(caller)
+    if len(depths) < len(functions):
+        return f"a function of it calls itself ({next(name for name in functions if name not in depths)})"
+    return ""
+
+
+_MOST_NESTED = 200
+_MOST_COPIES = 20_000_000
+_MAIN_GRAPH = ""
 _CHECKPOINT_OPS = frozenset({"MergeV2Checkpoints", "RestoreV2", "SaveV2"})
 _FILE_INPUT = {"InitializeTableFromTextFile": 1, "InitializeTableFromTextFileV2": 1, "ReadFile": 0}
 _CONSOLE = frozenset({b"stdout", b"stderr", b"log(info)", b"log(warning)", b"log(error)"})
+_VARIABLE_USERS = frozenset({"AssignVariableOp", "ReadVariableOp", "VarIsInitializedOp"})
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+
+
+class _Place(NamedTuple):
+    """A tensor, by the function it is in and its name there."""
+
+    function: str
+    tensor: str
 
 
 class _Program:
@@ -115,10 +167,12 @@ class _Program:
         self._meta_graph = meta_graph
         self._objects = meta_graph.object_graph_def
         self._functions = {each.signature.name: each for each in meta_graph.graph_def.library.function}
-        self._shown: dict[tuple[str, str], bool] = {}
+        self._shown: dict[_Place, bool] = {}
 
     def objection(self, node: node_def_pb2.NodeDef, function: str) -> str:
         """What speaks against an operation in a function, or in the graph around; empty: nothing."""
+        if any(attribute.WhichOneof("value") == "placeholder" for attribute in node.attr.values()):
+            return "leaves a parameter to its function's caller"
         if node.op in _CHECKPOINT_OPS:
             by_saver = function in self._saver_functions if function else node.name in self._saver_nodes
             return "" if by_saver else "reads or writes checkpoints outside of the model's saver"
@@ -157,7 +211,7 @@ class _Program:
     def _saver_functions(self) -> set[str]:
         """The functions that only the saver's nodes reach."""
         others = [name for node in self._other_nodes for name in self._called(self._around[node])]
-        others += [each.gradient_func for each in self._meta_graph.graph_def.library.gradient]
+        others += self._gradients
         savers = [name for node in self._saver_nodes for name in self._called(self._around[node])]
         return self._reached(savers) - self._reached([*others, *self._held])
 
@@ -170,14 +224,33 @@ class _Program:
         return held
 
     @cached_property
+    def _gradients(self) -> set[str]:
+        """The functions that compute gradients: TensorFlow calls them with tensors that no node passes."""
+        library = self._meta_graph.graph_def.library
+        return {each.gradient_func for each in (*library.gradient, *library.registered_gradients)}
+
+    @cached_property
+    def _nodes(self) -> dict[str, dict[str, node_def_pb2.NodeDef]]:
+        """The nodes of each function and of the main graph, by name."""
+        nodes = {name: {node.name: node for node in each.node_def} for name, each in self._functions.items()}
+        return {**nodes, _MAIN_GRAPH: self._around}
+
+    @cached_property
     def _callers(self) -> dict[str, list[tuple[str, node_def_pb2.NodeDef]]]:
-        """For each function: which nodes of which functions name it."""
+        """For each function: the nodes that name it, each with the function that it is in."""
         callers: dict[str, list[tuple[str, node_def_pb2.NodeDef]]] = {}
-        for name, function in self._functions.items():
-            for node in function.node_def:
+        graphs = {name: each.node_def for name, each in self._functions.items()}
+        for place, nodes in {**graphs, _MAIN_GRAPH: self._meta_graph.graph_def.node}.items():
+            for node in nodes:
                 for called in self._called(node):
-                    callers.setdefault(called, []).append((name, node))
+                    callers.setdefault(called, []).append((place, node))
         return callers
+
+    @cached_property
+    def _fed_assets(self) -> set[str]:
+        """The nodes of the main graph that stand for an asset: whoever runs it puts the asset's path there."""
+        nodes = (_node_name(each.tensor_info.name) for each in self._meta_graph.asset_file_def)
+        return {name for name in nodes if name in self._around and self._around[name].op in ("Const", "Placeholder")}
 
     def _upstream(self, tensors: Iterable[str]) -> set[str]:
         """The nodes around the functions on which tensors or nodes depend, themselves included."""
@@ -194,40 +267,82 @@ class _Program:
         )
 
     def _called(self, node: node_def_pb2.NodeDef) -> Iterator[str]:
-        if node.op in self._functions:
-            yield node.op
-        for attribute in node.attr.values():
-            yield from _function_names(attribute)
+        return (name for name in _names_in(node) if name in self._functions)
 
     def _is_asset(self, function: str, tensor: str) -> bool:
-        """Whether a tensor is shown to be the path of one of the model's assets, whoever calls the function."""
-        # What isn't in a function isn't run by `tf.saved_model.load`, and says nothing of where its inputs come from.
-        if function not in self._functions:
-            return False
-        place = (function, tensor)
-        if place not in self._shown:
-            self._shown[place] = False  # what depends on itself is not shown
-            self._shown[place] = self._trace(self._functions[function], _node_name(tensor))
-        return self._shown[place]
+        """Whether a tensor is shown to be the path of one of the model's assets, wherever its value comes from."""
+        start = _Place(function, tensor)
+        seen = {start}
+        queue = [start]
+        while queue:
+            place = queue.pop()
+            sources = None if self._shown.get(place) is False else self._sources(place)
+            if sources is None:
+                self._shown[start] = False
+                return False
+            new = [source for source in sources if source not in seen and not self._shown.get(source)]
+            seen.update(new)
+            queue.extend(new)
+        self._shown.update(dict.fromkeys(seen, True))
+        return True
 
-    def _trace(self, function: function_pb2.FunctionDef, name: str) -> bool:
-        arguments = [argument.name for argument in function.signature.input_arg]
-        if name in arguments:
-            sources = list(self._argument_sources(function.signature.name, len(arguments), arguments.index(name)))
-            return bool(sources) and all(sources)
-        node = next((node for node in function.node_def if node.name == name), None)
-        return node is not None and node.op == "Identity" and self._is_asset(function.signature.name, _input(node, 0))
+    def _sources(self, place: _Place) -> list[_Place] | None:
+        """The tensors that a tensor's value may be: none for an asset's path; None where that isn't known."""
+        function, tensor = place
+        if tensor.startswith("^"):  # no tensor
+            return None
+        name = _node_name(tensor)
+        definition = self._functions.get(function)
+        if definition is not None and name in (each.name for each in definition.signature.input_arg):
+            return self._argument_sources(definition, name)
+        if definition is None and name in self._fed_assets:
+            return []
+        node = self._nodes[function].get(name)
+        if node is None:
+            return None
+        if definition is None and node.op == "ReadVariableOp":
+            return self._assigned(_node_name(_input(node, 0)))
+        return [_Place(function, _input(node, 0))] if node.op == "Identity" else None
 
-    def _argument_sources(self, function: str, arguments: int, index: int) -> Iterator[bool]:
-        """For each way in which a function gets an argument: whether that is an asset."""
+    def _assigned(self, handle: str) -> list[_Place] | None:
+        """What the main graph assigns to a variable: it keeps each asset's path in one. None if others may assign."""
+        if handle not in self._around or self._around[handle].op != "VarHandleOp":
+            return None
+        users = [
+            node
+            for node in self._meta_graph.graph_def.node
+            if handle in (_node_name(each) for each in node.input if not each.startswith("^"))
+        ]
+        shared = self._variable_handles[_shared_name(self._around[handle])] > 1
+        if shared or not {node.op for node in users} <= _VARIABLE_USERS:
+            return None
+        return [_Place(_MAIN_GRAPH, _input(node, 1)) for node in users if node.op == "AssignVariableOp"] or None
+
+    @cached_property
+    def _variable_handles(self) -> Counter[str]:
+        """How many nodes there are for each variable's name, by which they share it."""
+        nodes = (node for each in self._nodes.values() for node in each.values() if node.op == "VarHandleOp")
+        return Counter(map(_shared_name, nodes))
+
+    def _argument_sources(self, definition: function_pb2.FunctionDef, argument: str) -> list[_Place] | None:
+        function, arguments = definition.signature.name, definition.signature.input_arg
+        # An argument that is a list takes several inputs, so that those behind it can't be told by their number.
+        if function in self._gradients or any(each.number_attr or each.type_list_attr for each in arguments):
+            return None
+        index = [each.name for each in arguments].index(argument)
         if function in self._held:
             known = function in self._objects.concrete_functions
             captured = self._objects.concrete_functions[function].bound_inputs if known else []
             # What a function captured comes after what its caller gives.
-            place = index - arguments + len(captured)
-            yield place >= 0 and self._kind(captured[place]) == "asset"
+            place = index - len(arguments) + len(captured)
+            if place < 0 or self._kind(captured[place]) != "asset":
+                return None
+        sources = []
         for caller, node in self._callers.get(function, []):
-            yield node.op in _CALLS and self._is_asset(caller, _input(node, index))
+            if node.op not in _CALLS or list(self._called(node)) != [node.attr["f"].func.name]:
+                return None
+            sources.append(_Place(caller, _input(node, index)))
+        return sources if sources or function in self._held else None
 
     def _kind(self, number: int) -> str | None:
         nodes = self._objects.nodes
@@ -251,9 +366,22 @@ def _input(node: node_def_pb2.NodeDef, index: int) -> str:
     return str(node.input[index]) if index < len(node.input) else ""
 
 
+def _shared_name(variable: node_def_pb2.NodeDef) -> str:
+    return (variable.attr["shared_name"].s if "shared_name" in variable.attr else b"").decode(
+        "latin-1"
+    ) or variable.name
+
+
 def _node_name(tensor: str) -> str:
     """`^node`, `node:0` and (inside a function) `node:output:0` are of `node`."""
     return tensor.removeprefix("^").partition(":")[0]
+
+
+def _names_in(node: node_def_pb2.NodeDef) -> Iterator[str]:
+    """What a node may call: functions, and in the notation of TensorFlow 1 its own type."""
+    yield node.op
+    for attribute in node.attr.values():
+        yield from _function_names(attribute)
 
 
 def _function_names(attribute: attr_value_pb2.AttrValue) -> Iterator[str]:

@@ -2,12 +2,15 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import (
     meta_graph_pb2,
     saved_model_pb2,
@@ -17,8 +20,13 @@ from tensorflow.core.protobuf import (
 
 from trainer_module.errors import UserError
 from trainer_module.hub.hub_interface import HubInterface, find_encoders
+from trainer_module.hub.program_scan import problem_with_calls
 
 _OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
+# Bounds of what an untrusted folder makes this process allocate. No honest model comes near them.
+_MOST_FILES = 10_000
+_LONGEST_PROGRAM = (1 << 31) - 1  # protobuf reads no longer message
+_LONGEST_NAME = 1_000
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,8 @@ def read_meta_graph(path: str, key: str = "model.hub") -> meta_graph_pb2.MetaGra
         key: Of the setting that names the model, for messages.
 
     Raises:
-        UserError: There is no SavedModel in the folder, or it is damaged or of TensorFlow 1.
+        UserError: There is no SavedModel in the folder, it is damaged or of TensorFlow 1, or it holds files that
+            reading would never end with.
     """
     file = os.path.join(path, "saved_model.pb")
     if not tf.io.gfile.exists(file):
@@ -47,6 +56,11 @@ def read_meta_graph(path: str, key: str = "model.hub") -> meta_graph_pb2.MetaGra
             f"{key}: {path} is not a SavedModel (it has no saved_model.pb); give a TF-Hub handle or "
             "the folder of a TF2 SavedModel, or convert a Hugging Face checkpoint with `permafrost import-hf`"
         )
+    # `tf.saved_model.load` reads all of these.
+    for part in ("saved_model.pb", "fingerprint.pb", *_files_in(path, ("variables", "assets", "debug"), key)):
+        refuse_special_file(os.path.join(path, part), key)
+    if (length := tf.io.gfile.stat(file).length) > _LONGEST_PROGRAM:
+        raise UserError(f"{key}: {file} is damaged (it has {length:,} bytes); fetch the model again")
     saved_model = saved_model_pb2.SavedModel()
     try:
         with tf.io.gfile.GFile(file, "rb") as stream:
@@ -56,7 +70,27 @@ def read_meta_graph(path: str, key: str = "model.hub") -> meta_graph_pb2.MetaGra
     # With a second graph, TensorFlow takes it for one of TensorFlow 1 and runs other parts of it.
     if len(saved_model.meta_graphs) != 1 or not saved_model.meta_graphs[0].object_graph_def.nodes:
         raise UserError(f"{key}: {path} is not a TF2 SavedModel (a TF1 Hub module?); use the handle's TF2 version")
-    return saved_model.meta_graphs[0]
+    meta_graph = saved_model.meta_graphs[0]
+    if problem := _problem_with_objects(meta_graph) or problem_with_calls(meta_graph.graph_def.library):
+        raise UserError(f"{key}: {file} is damaged ({problem}); fetch the model again")
+    return meta_graph
+
+
+def refuse_special_file(file: str, key: str) -> None:
+    """Raises a UserError for a pipe, a device or a socket: reading one may never end.
+
+    Args:
+        file: Its path, which may lead nowhere; a remote one is always fine.
+        key: Of the setting that names the file, for messages.
+    """
+    try:
+        mode = os.stat(file.removeprefix("file://")).st_mode
+    except (OSError, ValueError):  # whoever reads it says why it can't be read
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise UserError(
+            f"{key}: {file} is not a regular file but a pipe, a device or a socket; put the file itself there"
+        )
 
 
 class SavedModelReader:
@@ -75,8 +109,10 @@ class SavedModelReader:
         graph = trackable_object_graph_pb2.TrackableObjectGraph()
         with self._refusing_damage():
             self._checkpoint = tf.train.load_checkpoint(os.path.join(path, "variables", "variables"))
+            self._check_sizes()
             graph.ParseFromString(self._checkpoint.get_tensor(_OBJECT_GRAPH_KEY))
-        self._checkpoint_keys = dict(_pair_checkpoint_keys(self._objects, graph))
+            self._checkpoint_keys = dict(_pair_checkpoint_keys(self._objects, graph))
+            self._check_shapes()
 
     @property
     def meta_graph(self) -> meta_graph_pb2.MetaGraphDef:
@@ -134,7 +170,7 @@ class SavedModelReader:
             UserError: The folder, or a file in it, is gone since it was opened.
         """
         total = hashlib.sha256()
-        for file in sorted(_content_files(self.path)):
+        for file in sorted(["saved_model.pb", *_files_in(self.path, ("variables", "assets"))]):
             content = hashlib.sha256()
             try:
                 with tf.io.gfile.GFile(os.path.join(self.path, file), "rb") as stream:
@@ -173,6 +209,34 @@ class SavedModelReader:
             raise UserError(f"model.hub: {self.path} is a SavedModel without variables; it is not a BERT encoder")
         return self._meta_graph.object_graph_def
 
+    def _check_sizes(self) -> None:
+        """Refuses a checkpoint whose index promises more than its files hold, before any value is allocated."""
+        dtypes = self._checkpoint.get_variable_to_dtype_map()
+        shapes = self._checkpoint.get_variable_to_shape_map()
+        needed = sum(prod(shape) * _least_bytes(dtypes[name]) for name, shape in shapes.items())
+        folder = os.path.join(self.path, "variables")
+        files = [name for name in tf.io.gfile.listdir(folder) if name.startswith("variables.data-")]
+        stored = sum(tf.io.gfile.stat(os.path.join(folder, name)).length for name in files)
+        if needed > stored:
+            raise ValueError(f"its variables take {needed:,} bytes, its data files have {stored:,}")
+
+    def _check_shapes(self) -> None:
+        """Refuses variables that the checkpoint doesn't have, or has in another shape or type than the program."""
+        shapes = self._checkpoint.get_variable_to_shape_map()
+        dtypes = self._checkpoint.get_variable_to_dtype_map()
+        for node, key in self._checkpoint_keys.items():
+            variable = self._variable(node)
+            if key not in shapes:
+                raise ValueError(f"the checkpoint lacks {variable.name}")
+            stored = list(shapes[key])
+            if dtypes[key] != variable.dtype or not tf.TensorShape(stored).is_compatible_with(
+                self._objects.nodes[node].variable.shape
+            ):
+                raise ValueError(
+                    f"{variable.name} is {variable.dtype.name} {list(variable.shape)} in the program and "
+                    f"{dtypes[key].name} {stored} in the checkpoint"
+                )
+
     def _child(self, node: int, name: str) -> int | None:
         for child in self._objects.nodes[node].children:
             if child.local_name == name:
@@ -208,9 +272,49 @@ def _pair_checkpoint_keys(
                 queue.append((child.node_id, children[child.local_name]))
 
 
-def _content_files(path: str) -> Iterator[str]:
-    yield "saved_model.pb"
-    for folder in ("variables", "assets"):
-        base = os.path.join(path, folder)
-        for inner, _, names in tf.io.gfile.walk(base):
-            yield from (os.path.relpath(os.path.join(inner, name), path) for name in names)
+def _problem_with_objects(meta_graph: meta_graph_pb2.MetaGraphDef) -> str:
+    """Says which reference in the object graph leads nowhere or which name is too long; empty if all is well."""
+    objects = meta_graph.object_graph_def
+    count = len(objects.nodes)
+    for number, node in enumerate(objects.nodes):
+        references = [child.node_id for child in (*node.children, *node.dependencies)]
+        references += [slot.original_variable_node_id for slot in node.slot_variables]
+        references += [slot.slot_variable_node_id for slot in node.slot_variables]
+        if not all(0 <= each < count for each in references):
+            return f"object {number} refers to one that isn't there"
+        called = [*node.function.concrete_functions, node.bare_concrete_function.concrete_function_name]
+        for name in filter(None, called):
+            if name not in objects.concrete_functions:
+                return f"object {number} refers to a function that isn't there"
+        kind = node.WhichOneof("kind")
+        if kind == "asset" and not 0 <= node.asset.asset_file_def_index < len(meta_graph.asset_file_def):
+            return f"object {number} refers to an asset that isn't there"
+        if kind == "variable" and node.variable.dtype not in _DTYPES:
+            return f"object {number} has a type that TensorFlow doesn't know"
+        if len(node.variable.name) > _LONGEST_NAME:
+            return f"object {number} has a name of {len(node.variable.name):,} characters"
+    for name, function in objects.concrete_functions.items():
+        if not all(0 <= each < count for each in function.bound_inputs):
+            return f"function {name} refers to an object that isn't there"
+    return ""
+
+
+_DTYPES = frozenset(types_pb2.DataType.values()) - {types_pb2.DT_INVALID}
+
+
+def _least_bytes(dtype: tf.DType) -> int:
+    """How few bytes of a checkpoint an element takes: a string may be empty, and has its length written down."""
+    return 1 if dtype == tf.string else int(dtype.size)
+
+
+def _files_in(path: str, folders: Sequence[str], key: str = "model.hub") -> list[str]:
+    """The files in some folders of a SavedModel's, relative to it."""
+    files: list[str] = []
+    seen = 0
+    for folder in folders:
+        for inner, below, names in tf.io.gfile.walk(os.path.join(path, folder)):
+            seen += len(below) + len(names)
+            if seen > _MOST_FILES:  # a link to a folder above it has no end
+                raise UserError(f"{key}: {path} has more than {_MOST_FILES:,} files; name the folder of a SavedModel")
+            files += (os.path.relpath(os.path.join(inner, name), path) for name in names)
+    return files

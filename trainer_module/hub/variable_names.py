@@ -1,6 +1,7 @@
 """From a Hub encoder's variable names to its parts: embeddings, numbered blocks, pooler."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ _EMBEDDING_ROLES = (
     (r"embedding_projection/(?P<rest>kernel|bias)$", "projection/{rest}"),
 )
 _POOLER_ROLE = r"pooler_transform/(?P<rest>kernel|bias)$"
-_BLOCK = r"(?:transformer|encoder)/layer_(?P<index>\d+)/(?P<role>.+)$"
+_BLOCK = r"(?:transformer|encoder)/layer_(?P<index>[0-9]{1,6})/(?P<role>.+)$"
 # ALBERT: one block without a number serves all layers.
 _SHARED_BLOCK = (
     r"transformer/(?P<role>(self_attention|self_attention_layer_norm|intermediate|output|output_layer_norm)/.+)$"
@@ -85,7 +86,7 @@ def read_layout(
     names = [name for name, _ in named_shapes]
     if not names:
         raise UserError(f"model.hub: {source} is a SavedModel but not a BERT encoder: it has no variables")
-    if twice := next((name for name in names if names.count(name) > 1), None):
+    if twice := next((name for name, count in Counter(names).items() if count > 1), None):
         raise UserError(
             f"model.hub: {source} has two variables called {twice}, so that rules couldn't tell them apart; "
             "save the encoder once more, with names of its own for each layer"
@@ -96,7 +97,7 @@ def read_layout(
     by_place = {(variable.block, variable.role): variable for variable in variables}
     numbers = sorted({place.part for place, _, _ in placed if place.block.startswith(f"{ENCODER}[")})
     shared = any(variable.block == ENCODER for variable in variables)
-    deviation = _unexpected(variables) or _incomplete(by_place, numbers, shared)
+    deviation = _unexpected(variables) or _incomplete(by_place, numbers, shared) or _misshapen(by_place)
     if not deviation and shared and not layers:
         deviation = "its layers share one block, and its interface doesn't say how many there are"
     if deviation:
@@ -155,11 +156,61 @@ def _incomplete(by_place: dict[tuple[str, str], HubVariable], numbers: list[int]
     """What the variables lack of a BERT's; empty: nothing."""
     if shared == bool(numbers):
         return "it has numbered blocks beside one without a number" if shared else "it has no transformer block"
-    blocks = [ENCODER] if shared else [block_name(number) for number in range(numbers[-1] + 1)]
+    # A name may hold any number: blocks that aren't there are counted, not listed.
+    gap = next((place for place, number in enumerate(numbers) if place != number), None)
+    blocks = [ENCODER] if shared else [block_name(number) for number in numbers]
     needed = [(EMBEDDINGS, role) for role in _EMBEDDINGS_NEEDED]
     needed += [(block, role) for block in blocks for role in BLOCK_ROLES]
     for part, weights in ((POOLER, ("kernel", "bias")), (EMBEDDINGS, ("projection/kernel", "projection/bias"))):
         if any((part, weight) in by_place for weight in weights):
             needed += [(part, weight) for weight in weights]
     missing = [f"{part}: {role}" for part, role in needed if (part, role) not in by_place]
-    return f"it lacks {len(missing)} variables of a BERT, such as {missing[0]}" if missing else ""
+    count = len(missing)
+    if gap is not None:
+        missing.append(f"{block_name(gap)}: {BLOCK_ROLES[0]}")
+        count += (numbers[-1] + 1 - len(numbers)) * len(BLOCK_ROLES)
+    return f"it lacks {count} variable{'s' * (count > 1)} of a BERT, such as {missing[0]}" if missing else ""
+
+
+def _misshapen(by_place: dict[tuple[str, str], HubVariable]) -> str:
+    """Says which variable of a complete BERT doesn't fit the others by its shape; empty if they all fit."""
+    sizes: dict[str, int] = {}
+    for (block, role), variable in by_place.items():
+        projected = (EMBEDDINGS, "projection/kernel") in by_place
+        axes = _axes(block, role, "width" if projected else "hidden")
+        # The size of a feed-forward layer may differ from block to block.
+        names = [f"{block} {axis}" if axis == "inner" else axis for axis in axes]
+        expected = [sizes.setdefault(name, size) for name, size in zip(names, variable.shape, strict=False)]
+        if len(names) != len(variable.shape) or expected != list(variable.shape):
+            return f"the shape {list(variable.shape)} of {variable.name} doesn't fit its other variables"
+    return "" if all(sizes.values()) else "it has variables without a value"
+
+
+def _axes(block: str, role: str, width: str) -> tuple[str, ...]:
+    """What the axes of a weight stand for: those of one name have the same size in the whole model.
+
+    Args:
+        block: The weight's part.
+        role: Its name in there.
+        width: What the embeddings' width is called: `hidden` unless they are projected to it.
+    """
+    if block == EMBEDDINGS:
+        table = {WORD_EMBEDDINGS: "words", "position/embeddings": "positions", "type/embeddings": "types"}
+        if role == "projection/kernel":
+            return width, "hidden"
+        if role == "projection/bias":
+            return ("hidden",)
+        return (table[role], width) if role in table else (width,)
+    if block == POOLER:
+        return ("hidden", "hidden") if role == "kernel" else ("hidden",)
+    return _BLOCK_AXES.get(role, ("hidden",))
+
+
+_BLOCK_AXES: dict[str, tuple[str, ...]] = {
+    **{f"self_attention/{each}/kernel": ("hidden", "heads", "head") for each in ("query", "key", "value")},
+    **{f"self_attention/{each}/bias": ("heads", "head") for each in ("query", "key", "value")},
+    "self_attention/attention_output/kernel": ("heads", "head", "hidden"),
+    "intermediate/kernel": ("hidden", "inner"),
+    "intermediate/bias": ("inner",),
+    "output/kernel": ("inner", "hidden"),
+}

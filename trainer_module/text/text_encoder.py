@@ -4,6 +4,8 @@ from functools import lru_cache
 
 import tensorflow as tf
 
+from trainer_module.errors import UserError
+from trainer_module.hub.program_run import try_program
 from trainer_module.text.tokenizer import HubTokenizer, Tokenizer, WordPieceTokenizer, pack
 from trainer_module.text.tokenizer_source import PreprocessingModel
 from trainer_module.text.vocabulary import Vocabulary
@@ -58,7 +60,42 @@ def _text_encoder(
 
 
 def make_tokenizer(source: Vocabulary | PreprocessingModel) -> Tokenizer:
-    """The tokenizer that a vocabulary is made for, or that of a preprocessing model."""
+    """The tokenizer that a vocabulary is made for, or that of a preprocessing model.
+
+    Raises:
+        UserError: The preprocessing model can't be loaded.
+    """
     if isinstance(source, Vocabulary):
         return WordPieceTokenizer(source)
-    return HubTokenizer(tf.saved_model.load(source.path))
+    return try_program(
+        lambda: HubTokenizer(tf.saved_model.load(source.path)),
+        key="model.preprocess",
+        handle=source.path,
+        doing="loaded",
+    )
+
+
+def try_preprocessing_model(source: PreprocessingModel, words: int) -> None:
+    """Loads a preprocessing model and tokenizes with it; this runs its program.
+
+    Args:
+        source: The model.
+        words: Number of the encoder's word embeddings; 0: unknown.
+
+    Raises:
+        UserError: It is damaged, or its tokens aren't the encoder's.
+    """
+    tokenizer = make_tokenizer(source)
+    texts = tf.constant(["", "A text to try it out, with digits (12) and an accent: é."])
+    tokens = try_program(
+        lambda: tokenizer.tokenize(texts).flat_values.numpy(),
+        key="model.preprocess",
+        handle=source.path,
+        doing="called",
+    )
+    ids = [tokenizer.start, tokenizer.separator, *tokens.tolist()]
+    if min(ids) < 0 or (words and max(ids) >= words):
+        raise UserError(
+            f"model.preprocess: {source.path} gives token ids from {min(ids)} to {max(ids)}, but the encoder has "
+            f"{words} word embeddings; name the preprocessing model that belongs to the encoder"
+        )

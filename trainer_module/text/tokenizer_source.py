@@ -1,6 +1,9 @@
 """What a configuration tokenizes with: a vocabulary file, or a Hub preprocessing model."""
 
+import os
 from dataclasses import dataclass
+
+import tensorflow as tf
 
 from trainer_module.errors import UserError
 from trainer_module.hub.hub_model import HubModel
@@ -8,7 +11,7 @@ from trainer_module.hub.hub_source import resolve_handle
 from trainer_module.hub.program_scan import scan_program
 from trainer_module.hub.saved_model_reader import read_meta_graph
 from trainer_module.settings import BertSettings
-from trainer_module.text.vocabulary import Vocabulary, read_vocabulary
+from trainer_module.text.vocabulary import LARGEST_FILE, Vocabulary, read_vocabulary
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,12 @@ def find_tokenizer(settings: BertSettings, hub_model: HubModel | None = None) ->
     meta_graph = read_meta_graph(path, "model.preprocess")
     if not settings.allow_unsafe_ops:
         scan_program(meta_graph).refuse_unsafe("model.preprocess", settings.preprocess)
+    for asset in meta_graph.asset_file_def:
+        file = os.path.join(path, "assets", asset.filename)
+        if not tf.io.gfile.exists(file):
+            raise UserError(f"model.preprocess: {path} lacks assets/{asset.filename}; fetch the model again")
+        if (length := tf.io.gfile.stat(file).length) > LARGEST_FILE:
+            raise UserError(f"model.preprocess: {file} is no vocabulary: it has {length:,} bytes")
     if all(child.local_name != "tokenize" for child in meta_graph.object_graph_def.nodes[0].children):
         raise UserError(
             f"model.preprocess: {settings.preprocess} is a SavedModel but no preprocessing model: it has no `tokenize`"

@@ -6,11 +6,15 @@ import tensorflow as tf
 
 from trainer_module.errors import UserError
 from trainer_module.hub.hub_model import HubModel
+from trainer_module.hub.saved_model_reader import refuse_special_file
 from trainer_module.settings import BertSettings
 
 UNKNOWN = "[UNK]"
 START = "[CLS]"
 SEPARATOR = "[SEP]"
+
+LARGEST_FILE = 64 << 20
+"""Bytes that are read of a vocabulary at most; the largest published ones, for a hundred languages, have a few MiB."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,8 @@ def read_vocabulary(settings: BertSettings, hub_model: HubModel) -> Vocabulary:
     missing = [token for token in (UNKNOWN, START, SEPARATOR) if token not in ids]
     if missing:
         raise UserError(f"{key}: {path} is not a BERT vocabulary: it lacks {', '.join(missing)}")
-    words = next(variable for variable in hub_model.layout.variables if variable.role == "word/embeddings").shape[0]
-    if max(ids.values()) >= words:
+    words = hub_model.layout.words
+    if words and max(ids.values()) >= words:
         raise UserError(
             f"{key}: {path} has {max(ids.values()) + 1} pieces, more than the {words} word embeddings of "
             f"{hub_model.handle}; it belongs to another model"
@@ -64,11 +68,18 @@ def read_vocabulary(settings: BertSettings, hub_model: HubModel) -> Vocabulary:
 def _read_pieces(path: str, key: str) -> dict[str, int]:
     if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
         raise UserError(f"{key}: no such vocabulary file: {path}")
+    refuse_special_file(path, key)
+    if (length := tf.io.gfile.stat(path).length) > LARGEST_FILE:
+        raise UserError(f"{key}: {path} is not a BERT vocabulary: it has {length:,} bytes")
     ids: dict[str, int] = {}
     with tf.io.gfile.GFile(path, "rb") as stream:
         for number, line in enumerate(stream):
             try:
-                ids[line.rstrip(b"\r\n").decode("utf-8")] = number
+                piece = line.rstrip(b"\r\n").decode("utf-8")
             except UnicodeDecodeError:
                 raise UserError(f"{key}: {path} is not a BERT vocabulary: line {number + 1} is not UTF-8") from None
+            if (first := ids.setdefault(piece, number)) != number:
+                raise UserError(
+                    f"{key}: {path} is not a BERT vocabulary: line {number + 1} repeats line {first + 1} ({piece!r})"
+                )
     return ids

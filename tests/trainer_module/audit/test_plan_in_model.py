@@ -1,5 +1,6 @@
 """The plan travels in the exported model, where TensorFlow Serving doesn't look."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,4 +39,17 @@ def test_a_plan_that_cannot_be_understood_is_refused(tmp_path: Path) -> None:
     write_plan(str(tmp_path), PLAN)
     (tmp_path / "assets.extra" / "permafrost" / "freeze_plan.json").write_text("{}")
     with pytest.raises(UserError, match=r"freeze plan\.model: is missing"):
+        read_plan(str(tmp_path))
+
+
+def test_a_folder_in_a_plans_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "assets.extra" / "permafrost" / "freeze_plan.json").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"^freeze plan: can't be read \(.*Is a directory\); export the model again$"):
+        read_plan(str(tmp_path))
+
+
+def test_a_pipe_in_a_plans_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "assets.extra" / "permafrost").mkdir(parents=True)
+    os.mkfifo(tmp_path / "assets.extra" / "permafrost" / "freeze_plan.json")
+    with pytest.raises(UserError, match=r"freeze_plan.json is not a regular file but a pipe"):
         read_plan(str(tmp_path))

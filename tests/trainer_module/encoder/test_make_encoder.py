@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import tensorflow as tf
 from trainer_module.encoder import BertEncoder, HubLayerEncoder, make_encoder
 from trainer_module.encoder.hub_call import call_hub_encoder
 from trainer_module.encoder.probe import probe_batch
+from trainer_module.errors import UserError
 from trainer_module.hub.hub_model import HubModel
 
 FIRST_BLOCK = "transformer/layer_0/"
@@ -129,3 +131,47 @@ def test_an_encoder_of_one_length_gets_its_padding(tiny_model: HubModel) -> None
     np.testing.assert_allclose(
         outputs["sequence_output"].numpy()[tokens], expected["sequence_output"].numpy()[tokens], atol=1e-5
     )
+
+
+class Called(HubModel):
+    """The tiny encoder with something else in its program's place.
+
+    Args:
+        model: The honest one.
+        program: What is called instead; takes the three inputs.
+    """
+
+    def __init__(self, model: HubModel, program: Callable[[dict[str, tf.Tensor]], Any]) -> None:
+        self.__dict__.update(model.__dict__)
+        self._program = program
+
+    def load(self) -> Any:
+        return lambda inputs, training: self._program(inputs)
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (lambda inputs: {}, "'sequence_output'"),
+        (lambda inputs: {"sequence_output": tf.ones([5, 16, 32]), "pooled_output": tf.ones([32])},
+         "for tokens of the shape [5, 16] its outputs have [5, 16, 32] and [32]"),
+        (lambda inputs: {"sequence_output": tf.matmul(tf.ones([2, 3]), tf.ones([2, 3]))}, "Matrix size-incompatible"),
+    ],
+    ids=["nothing", "shape", "error"],
+)  # fmt: skip
+def test_a_program_that_fails_when_it_is_tried_out_is_refused(
+    tiny_model: HubModel, program: Callable[[dict[str, tf.Tensor]], Any], reason: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        make_encoder(Called(tiny_model, program), lambda name: True, dropout=0.1)
+    message = str(error.value)
+    assert message.startswith(f"model.hub: {tiny_model.handle} can't be run (")
+    assert reason in message
+    assert "\n" not in message
+
+
+def test_what_cannot_be_rebuilt_is_tried_out_too(tiny_model: HubModel) -> None:
+    other = Called(tiny_model, lambda inputs: {})
+    other.layout = replace(tiny_model.layout, deviation="it has a twist")
+    with pytest.raises(UserError, match="can't be run"):
+        make_encoder(other, lambda name: True, dropout=0.1)

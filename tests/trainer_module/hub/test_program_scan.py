@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
+from tensorflow.core.framework import function_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from trainer_module.errors import UserError
 from trainer_module.hub import known_ops
 from trainer_module.hub.hub_model import HubModel
 from trainer_module.hub.known_ops import objection_to
-from trainer_module.hub.program_scan import ProgramScan, UnsafeOp, scan_program
+from trainer_module.hub.program_scan import ProgramScan, UnsafeOp, problem_with_calls, scan_program
 from trainer_module.hub.saved_model_reader import read_meta_graph
 from trainer_module.settings import ModelSettings
 from trainer_module.transform import preprocessing_fn
@@ -470,6 +471,173 @@ def test_one_caller_with_another_file_is_enough_for_a_refusal(
     assert found(program(module=module)) == {"ReadFile": NO_ASSET}
 
 
+def main_graph_call(program: meta_graph_pb2.MetaGraphDef, name: str) -> Any:
+    """The main graph's call of the function whose name holds `name`."""
+    (node,) = [each for each in program.graph_def.node if name in each.attr["f"].func.name]
+    return node
+
+
+@pytest.fixture
+def older(program: Callable[..., meta_graph_pb2.MetaGraphDef], tmp_path: Path) -> meta_graph_pb2.MetaGraphDef:
+    """A table as TensorFlow 2.5 saved it (bert_en_uncased_preprocess/3): only the init op calls what fills it."""
+    (tmp_path / "words.txt").write_text("good\n")
+    saved = program(module=Table(text_file(str(tmp_path / "words.txt"))))
+    call = main_graph_call(saved, "initializer")
+    copy = saved.graph_def.library.function.add()
+    copy.CopyFrom(function_of(saved, "initializer"))
+    copy.signature.name = "__inference_<lambda>_99"
+    call.attr["f"].func.name = copy.signature.name
+    return saved
+
+
+def test_a_table_that_only_the_init_op_fills_from_the_models_asset_passes(older: meta_graph_pb2.MetaGraphDef) -> None:
+    assert found(older) == {}
+
+
+def test_a_table_that_the_init_op_fills_from_another_file_is_refused(older: meta_graph_pb2.MetaGraphDef) -> None:
+    other = older.graph_def.node.add()
+    other.name, other.op = "other", "Const"
+    other.attr["dtype"].type = tf.string.as_datatype_enum
+    other.attr["value"].tensor.CopyFrom(tf.make_tensor_proto("/etc/passwd"))
+    call = main_graph_call(older, "<lambda>")
+    (place,) = [place for place, name in enumerate(call.input) if "ReadVariableOp" in name]
+    call.input[place] = "other"
+    assert found(older) == {"InitializeTableFromTextFileV2": NO_ASSET}
+
+
+def test_a_variable_that_also_gets_something_else_is_no_assets_path(older: meta_graph_pb2.MetaGraphDef) -> None:
+    (assign,) = [node for node in older.graph_def.node if node.op == "AssignVariableOp"]
+    again = older.graph_def.node.add()
+    again.CopyFrom(assign)
+    again.name = "again"
+    assert found(older) == {}
+    again.input[1] = "elsewhere"
+    assert found(older) == {"InitializeTableFromTextFileV2": NO_ASSET}
+
+
+def test_a_variable_that_another_node_shares_is_no_assets_path(older: meta_graph_pb2.MetaGraphDef) -> None:
+    (assign,) = [node for node in older.graph_def.node if node.op == "AssignVariableOp"]
+    handle = next(node for node in older.graph_def.node if node.name == assign.input[0])
+    twin = function_of(older, "<lambda>").node_def.add()
+    twin.CopyFrom(handle)
+    twin.name = "twin"
+    assert found(older) == {"InitializeTableFromTextFileV2": NO_ASSET}
+
+
+def test_a_file_that_nothing_is_known_to_read_is_refused(older: meta_graph_pb2.MetaGraphDef) -> None:
+    older.graph_def.node.remove(main_graph_call(older, "<lambda>"))
+    assert found(older) == {"InitializeTableFromTextFileV2": NO_ASSET}
+
+
+class ReadsAsset(tf.Module):
+    """Reads its asset through a function that nothing else calls."""
+
+    def __init__(self, folder: Path, handed_on: int = 0) -> None:
+        super().__init__()
+        (folder / "words.txt").write_text("good\n")
+        self.file = tf.saved_model.Asset(str(folder / "words.txt"))
+
+        @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+        def read_one(path: tf.Tensor) -> tf.Tensor:
+            for _ in range(handed_on):
+                path = tf.identity(path)
+            return tf.io.read_file(path)
+
+        self.__call__ = tf.function(lambda: read_one(self.file.asset_path), input_signature=[], autograph=False)
+
+
+def test_a_name_that_is_handed_on_thousands_of_times_passes(
+    program: Callable[..., meta_graph_pb2.MetaGraphDef], tmp_path: Path
+) -> None:
+    assert found(program(module=ReadsAsset(tmp_path, handed_on=3_000))) == {}
+
+
+def test_a_list_of_arguments_can_not_hide_which_one_is_the_file(
+    program: Callable[..., meta_graph_pb2.MetaGraphDef], tmp_path: Path
+) -> None:
+    saved = program(module=ReadsAsset(tmp_path))
+    reading = function_of(saved, "read_one")
+    path = reading.signature.input_arg.pop()
+    several = reading.signature.input_arg.add()
+    several.name, several.number_attr, several.type = "several", "N", tf.string.as_datatype_enum
+    reading.signature.input_arg.append(path)
+    (call,) = [node for node in method(saved).node_def if node.attr["f"].func.name == reading.signature.name]
+    call.input[:] = ["evil", call.input[0], "evil"]
+    assert found(saved) == {"ReadFile": NO_ASSET}
+
+
+def test_a_function_that_also_serves_as_a_gradient_gets_any_tensor(
+    program: Callable[..., meta_graph_pb2.MetaGraphDef], tmp_path: Path
+) -> None:
+    saved = program(module=ReadsAsset(tmp_path))
+    assert found(saved) == {}
+    gradient = saved.graph_def.library.registered_gradients.add()
+    gradient.registered_op_type = "CustomGradient-1"
+    gradient.gradient_func = function_of(saved, "read_one").signature.name
+    assert found(saved) == {"ReadFile": NO_ASSET}
+
+
+def test_a_function_that_is_named_beside_a_call_gets_any_tensor(
+    program: Callable[..., meta_graph_pb2.MetaGraphDef], tmp_path: Path
+) -> None:
+    saved = program(module=ReadsAsset(tmp_path))
+    reading = function_of(saved, "read_one").signature.name
+    (call,) = [node for node in method(saved).node_def if node.attr["f"].func.name == reading]
+    call.attr["f"].func.name = method(saved).signature.name
+    call.attr["f"].func.attr["g"].func.name = reading
+    assert found(saved) == {"ReadFile": NO_ASSET}
+
+
+def test_an_operation_whose_parameter_the_caller_sets_is_refused(
+    program: Callable[..., meta_graph_pb2.MetaGraphDef],
+) -> None:
+    saved = program(lambda number: tf.math.erf(number))
+    (node,) = [node for each in saved.graph_def.library.function for node in each.node_def if node.op == "Erf"]
+    node.attr["descriptor_source"].placeholder = "source"
+    assert found(saved) == {"Erf": "leaves a parameter to its function's caller"}
+
+
+# Functions that call each other.
+
+
+def library(calls: dict[str, list[str]]) -> function_pb2.FunctionDefLibrary:
+    """Functions by name, each with those that it calls, in their order."""
+    made = function_pb2.FunctionDefLibrary()
+    for name, called in calls.items():
+        function = made.function.add()
+        function.signature.name = name
+        for number, each in enumerate(called):
+            node = function.node_def.add()
+            node.name, node.op = f"call_{number}", "PartitionedCall"
+            node.attr["f"].func.name = each
+    return made
+
+
+def test_functions_may_call_each_other() -> None:
+    assert problem_with_calls(library({"a": ["b", "c"], "b": ["c"], "c": []})) == ""
+    assert problem_with_calls(library({f"f{number}": [f"f{number + 1}"] for number in range(199)})) == ""
+
+
+def test_a_function_without_a_name_is_refused() -> None:
+    assert problem_with_calls(library({"": []})) == "a function of it has no name"
+
+
+@pytest.mark.parametrize("calls", [{"a": ["a"]}, {"a": ["b"], "b": ["c"], "c": ["b"]}])
+def test_a_function_may_not_call_itself(calls: dict[str, list[str]]) -> None:
+    assert problem_with_calls(library(calls)).startswith("a function of it calls itself (")
+
+
+@pytest.mark.parametrize("depth", [250, 20_000])
+def test_functions_may_not_be_nested_without_end(depth: int) -> None:
+    nested = {f"f{number}": [f"f{number + 1}"] for number in range(depth)} | {f"f{depth}": []}
+    assert problem_with_calls(library(nested)).startswith("its functions are nested more than 200 deep (")
+
+
+def test_functions_may_not_unfold_without_end() -> None:
+    doubling = {f"f{number}": [f"f{number + 1}"] * 2 for number in range(40)} | {"f40": []}
+    assert problem_with_calls(library(doubling)).startswith("its functions unfold to more than 20,000,000 operations (")
+
+
 # What is known of TensorFlow's operations.
 
 
@@ -660,6 +828,7 @@ def test_a_preprocessing_model_that_does_harm_while_it_loads_is_refused(
     assert str(error.value).startswith(expected)
     assert not written.exists()
 
-    with pytest.raises(AttributeError):  # it has no special tokens; but loading, now allowed, has done the harm
+    # It has no special tokens; but loading, now allowed, has done the harm.
+    with pytest.raises(UserError, match="can't be loaded"):
         preprocessing_fn(columns, {"bert": {**bert, "allow_unsafe_ops": True}})
     assert written.read_text() == "x"

@@ -1,15 +1,18 @@
 """Names, shapes and values are those that TensorFlow would load; what can't be read is refused in words."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2, saved_object_graph_pb2
 
 from trainer_module.errors import UserError
+from trainer_module.hub.hub_interface import find_encoders
 from trainer_module.hub.hub_model import HubModel
 from trainer_module.hub.saved_model_reader import SavedModelReader
 
@@ -201,8 +204,118 @@ def test_a_file_of_values_that_is_cut_off_while_it_is_read_is_refused(tmp_path: 
     assert message.endswith("; fetch the model again")
 
 
-def test_a_file_that_vanished_since_is_named(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_listed_but_not_there_is_named(copy: Path) -> None:
     reader = SavedModelReader(str(copy))
-    monkeypatch.setattr("trainer_module.hub.saved_model_reader._content_files", lambda path: ["assets/gone.txt"])
+    (copy / "assets" / "gone.txt").symlink_to(copy / "nowhere")
     with pytest.raises(UserError, match=r"^model.hub: .*/copy/assets/gone.txt is damaged \(.*; fetch the model again$"):
         reader.digest()
+
+
+# Hostile and damaged ones: nothing of the size that they claim is allocated, and nothing without an end is read.
+
+
+@pytest.mark.parametrize(
+    "part", ["saved_model.pb", "fingerprint.pb", "assets/vocab.txt", "variables/variables.index", "debug/info.pb"]
+)
+def test_only_regular_files_are_read(copy: Path, part: str) -> None:
+    file = copy / part
+    file.unlink(missing_ok=True)
+    file.parent.mkdir(exist_ok=True)
+    os.mkfifo(file)
+    assert refusal(copy) == (
+        f"model.hub: {file} is not a regular file but a pipe, a device or a socket; put the file itself there"
+    )
+    file.unlink()
+    file.symlink_to("/dev/zero")
+    assert "is not a regular file" in refusal(copy)
+
+
+def test_a_folder_that_holds_itself_is_refused(copy: Path) -> None:
+    for name in ("left", "right"):
+        (copy / "assets" / name).symlink_to(copy / "assets")
+    assert refusal(copy) == f"model.hub: {copy} has more than 10,000 files; name the folder of a SavedModel"
+
+
+def test_a_program_of_absurd_length_is_refused(copy: Path) -> None:
+    with (copy / "saved_model.pb").open("r+b") as file:
+        file.truncate(1 << 40)  # sparse
+    assert refusal(copy) == (
+        f"model.hub: {copy}/saved_model.pb is damaged (it has 1,099,511,627,776 bytes); fetch the model again"
+    )
+
+
+Change = Callable[[meta_graph_pb2.MetaGraphDef], object]
+
+
+def change_program(copy: Path, change: Change) -> None:
+    content = saved_model_pb2.SavedModel.FromString((copy / "saved_model.pb").read_bytes())
+    change(content.meta_graphs[0])
+    (copy / "saved_model.pb").write_bytes(content.SerializeToString())
+
+
+def first(program: meta_graph_pb2.MetaGraphDef, kind: str) -> Any:
+    return next(node for node in program.object_graph_def.nodes if node.WhichOneof("kind") == kind)
+
+
+def call_itself(program: meta_graph_pb2.MetaGraphDef) -> None:
+    function = program.graph_def.library.function[0]
+    function.node_def.add(name="again", op="PartitionedCall").attr["f"].func.name = function.signature.name
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda program: setattr(program.object_graph_def.nodes[0].children[0], "node_id", 99_999),
+         "object 0 refers to one that isn't there"),
+        (lambda program: setattr(first(program, "asset").asset, "asset_file_def_index", 7),
+         "refers to an asset that isn't there"),
+        (lambda program: first(program, "function").function.concrete_functions.append("nowhere"),
+         "refers to a function that isn't there"),
+        (lambda program: program.object_graph_def.concrete_functions["new"].bound_inputs.append(-1),
+         "function new refers to an object that isn't there"),
+        (lambda program: setattr(first(program, "variable").variable, "dtype", 77),
+         "has a type that TensorFlow doesn't know"),
+        (lambda program: setattr(first(program, "variable").variable, "name", "a/" * 600),
+         "has a name of 1,200 characters"),
+        (call_itself, "a function of it calls itself ("),
+    ],
+    ids=["object", "asset", "function", "captured", "type", "name", "recursion"],
+)  # fmt: skip
+def test_a_program_with_loose_ends_is_refused(copy: Path, change: Change, problem: str) -> None:
+    change_program(copy, change)
+    message = refusal(copy)
+    assert message.startswith(f"model.hub: {copy}/saved_model.pb is damaged (")
+    assert problem in message
+    assert message.endswith("; fetch the model again")
+
+
+def test_a_shape_that_is_not_the_checkpoints_is_refused(copy: Path) -> None:
+    def widen(program: meta_graph_pb2.MetaGraphDef) -> None:
+        nodes = program.object_graph_def.nodes
+        variable = next(node.variable for node in nodes if node.variable.shape.dim)
+        variable.name = "wide"
+        variable.shape.dim[0].size = 1 << 40
+
+    change_program(copy, widen)
+    message = refusal(copy)
+    assert message.startswith(f"model.hub: {copy}/variables is damaged (wide is float32 [{1 << 40}, ")
+    assert " in the program and float32 [" in message
+
+
+def test_values_that_are_cut_off_are_refused_unread(copy: Path) -> None:
+    file = copy / "variables" / "variables.data-00000-of-00001"
+    length = file.stat().st_size
+    with file.open("r+b") as stream:
+        stream.truncate(length // 2)
+    message = refusal(copy)
+    assert message.startswith(f"model.hub: {copy}/variables is damaged (its variables take ")
+    assert message.endswith(f" bytes, its data files have {length // 2:,}); fetch the model again")
+
+
+def test_an_object_is_not_looked_for_at_the_end_of_an_endless_path(tmp_path: Path) -> None:
+    objects = saved_object_graph_pb2.SavedObjectGraph()
+    for number in range(100_000):
+        objects.nodes.add().user_object.identifier = "_generic_user_object"
+        objects.nodes[number].children.add(node_id=number + 1, local_name="next")
+    objects.nodes.add()
+    assert find_encoders(objects) == []

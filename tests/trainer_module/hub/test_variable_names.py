@@ -82,8 +82,9 @@ def test_the_first_generations_names_mean_the_same(named: NamedShapes) -> None:
 
 def test_a_projection_of_the_embeddings_makes_an_electra(named: NamedShapes) -> None:
     projection: NamedShapes = [("embedding_projection/kernel", (4, 8)), ("embedding_projection/bias", (8,))]
-    layout = read_layout([*projection, *named], "the/model")
-    assert layout.family == "electra"
+    narrow = [(name, (*shape[:-1], 4) if "embedding" in name else shape) for name, shape in named]
+    layout = read_layout([*projection, *narrow], "the/model")
+    assert (layout.family, layout.deviation) == ("electra", "")
     assert {variable.role for variable in layout.in_block("embeddings")} >= {"projection/kernel", "projection/bias"}
 
 
@@ -116,7 +117,7 @@ def test_an_albert_whose_interface_does_not_give_its_layers_cannot_be_rebuilt(na
 @pytest.mark.parametrize("role", BLOCK_ROLES)
 def test_an_incomplete_block_is_no_berts(named: NamedShapes, role: str) -> None:
     layout = read_layout([each for each in named if each[0] != f"transformer/layer_7/{role}"], "the/model")
-    assert layout.deviation == f"it lacks 1 variables of a BERT, such as encoder[7]: {role}"
+    assert layout.deviation == f"it lacks 1 variable of a BERT, such as encoder[7]: {role}"
     assert layout.blocks == 0  # blocks that differ can't be counted on
 
 
@@ -130,13 +131,13 @@ def test_a_gap_in_the_numbers_is_no_berts(named: NamedShapes) -> None:
 def test_incomplete_embeddings_are_no_berts(named: NamedShapes, part: str) -> None:
     kept = [each for each in named if part not in each[0] or "transformer" in each[0]]
     layout = read_layout(kept, "the/model")
-    assert layout.deviation.startswith("it lacks 1 variables of a BERT, such as embeddings: ")
+    assert layout.deviation.startswith("it lacks 1 variable of a BERT, such as embeddings: ")
     assert layout.blocks == 12
 
 
 def test_half_a_pooler_is_no_berts(named: NamedShapes) -> None:
     layout = read_layout([each for each in named if each[0] != "pooler_transform/bias"], "the/model")
-    assert layout.deviation == "it lacks 1 variables of a BERT, such as pooler: bias"
+    assert layout.deviation == "it lacks 1 variable of a BERT, such as pooler: bias"
 
 
 def test_a_variable_that_no_bert_has_is_named(named: NamedShapes) -> None:
@@ -159,3 +160,42 @@ def test_no_variables_at_all_are_refused() -> None:
 def test_two_variables_of_one_name_are_refused(named: NamedShapes) -> None:
     message = refusal([*named, named[3]])
     assert message.startswith(f"model.hub: the/model has two variables called {named[3][0]}, so that rules couldn't")
+
+
+def renamed(named: NamedShapes, old: str, new: str) -> NamedShapes:
+    return [(name.replace(old, new), shape) for name, shape in named]
+
+
+def test_a_block_of_an_absurd_number_is_counted_and_not_listed(named: NamedShapes) -> None:
+    layout = read_layout(renamed(named, "layer_11/", "layer_999999/"), "the/model")
+    missing = (999_999 - 11) * 16
+    assert layout.deviation == f"it lacks {missing} variables of a BERT, such as encoder[11]: {BLOCK_ROLES[0]}"
+
+
+@pytest.mark.parametrize("number", ["999999999", "9" * 5_000, "١"])
+def test_what_is_no_blocks_number_is_no_berts(named: NamedShapes, number: str) -> None:
+    layout = read_layout(renamed(named, "layer_11/", f"layer_{number}/"), "the/model")
+    assert layout.deviation.startswith(f"it has variables that no BERT has, such as transformer/layer_{number}/")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("transformer/layer_3/self_attention/key/kernel", (8, 2)),
+        ("transformer/layer_3/intermediate/bias", (5,)),
+        ("transformer/layer_3/output/bias", ()),
+        ("position_embedding/embeddings", (16, 9)),
+    ],
+)
+def test_shapes_that_do_not_fit_each_other_are_no_berts(named: NamedShapes, name: str, shape: tuple[int, ...]) -> None:
+    layout = read_layout([(each, shape if each == name else given) for each, given in named], "the/model")
+    assert layout.deviation.startswith("the shape [") and layout.deviation.endswith("doesn't fit its other variables")
+
+
+def test_feed_forward_layers_of_several_sizes_are_a_berts(named: NamedShapes) -> None:
+    wider = {
+        "transformer/layer_3/intermediate/kernel": (8, 5),
+        "transformer/layer_3/intermediate/bias": (5,),
+        "transformer/layer_3/output/kernel": (5, 8),
+    }
+    assert read_layout([(name, wider.get(name, shape)) for name, shape in named], "the/model").deviation == ""

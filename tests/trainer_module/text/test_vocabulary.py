@@ -1,6 +1,7 @@
 """Which vocabulary is read, and which aren't one."""
 
 import copy
+import os
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +115,25 @@ def test_a_vocabulary_of_another_model_is_refused(vocab: Path, tiny_model: HubMo
         f"model.vocab: {vocab} has {len(PIECES) + words} pieces, more than the {words} word embeddings of "
         f"{tiny_model.handle}; it belongs to another model"
     )
+
+
+def test_only_a_regular_file_is_read(vocab: Path, tiny_model: HubModel) -> None:
+    vocab.unlink()
+    os.mkfifo(vocab)
+    assert refusal(tiny_model, vocab=str(vocab)) == (
+        f"model.vocab: {vocab} is not a regular file but a pipe, a device or a socket; put the file itself there"
+    )
+
+
+def test_a_file_of_absurd_length_is_not_read(vocab: Path, tiny_model: HubModel) -> None:
+    with vocab.open("r+b") as file:
+        file.truncate(1 << 40)  # sparse
+    message = refusal(tiny_model, vocab=str(vocab))
+    assert message == f"model.vocab: {vocab} is not a BERT vocabulary: it has 1,099,511,627,776 bytes"
+
+
+def test_a_piece_that_is_there_twice_is_refused(vocab: Path, tiny_model: HubModel) -> None:
+    vocab.write_text("\n".join([*PIECES, "film", PIECES[-1]]))
+    message = refusal(tiny_model, vocab=str(vocab))
+    assert message.startswith(f"model.vocab: {vocab} is not a BERT vocabulary: line ")
+    assert " repeats line " in message
