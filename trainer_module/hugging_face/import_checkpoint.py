@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer_module.encoder import CannotRebuild, rebuild
-from trainer_module.errors import UserError
+from trainer_module.errors import UserError, listed
 from trainer_module.hub.hub_model import HubModel
 from trainer_module.hub.layout import EncoderLayout
 from trainer_module.hugging_face.checkpoint import HfCheckpoint, read_hf_checkpoint
@@ -80,7 +80,10 @@ def import_hf(source: Path, out: Path, lower_case: bool | None = None) -> Import
 def _check(folder: Path, source: Path, checkpoint: HfCheckpoint) -> float:
     """Reads the SavedModel as any user of it does; returns by how much the rebuilt encoder differs."""
     try:
-        return rebuild(HubModel(str(folder)), lambda name: True, DROPOUT).largest_difference
+        hub_model = HubModel(str(folder))
+        if spoilt := hub_model.not_finite():
+            raise UserError(f"its weights are NaN or infinite: {listed(spoilt)}")
+        return rebuild(hub_model, lambda name: True, DROPOUT).largest_difference
     except (UserError, CannotRebuild) as error:
         raise UserError(
             f"{source}: the converted encoder can't be trained in parts, so it was not written (activation "

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from trainer_module.errors import UserError
 from trainer_module.hub.hub_model import HubModel
 from trainer_module.hub.hub_source import resolve_handle
+from trainer_module.hub.private_copy import private_copy
 from trainer_module.hub.program_scan import scan_program
 from trainer_module.hub.saved_model_reader import read_meta_graph
 from trainer_module.settings import BertSettings
@@ -16,7 +17,7 @@ class PreprocessingModel:
     """A SavedModel that tokenizes, fit to be loaded.
 
     Attributes:
-        path: Its folder.
+        path: The folder of its private copy; see `private_copy`.
     """
 
     path: str
@@ -34,7 +35,8 @@ def find_tokenizer(settings: BertSettings, hub_model: HubModel | None = None) ->
     if not settings.preprocess:
         return read_vocabulary(settings, hub_model or HubModel.from_settings(settings))
     path = resolve_handle(settings.preprocess, settings.hub_hosts, "model.preprocess")
-    meta_graph = read_meta_graph(path, "model.preprocess")
+    copied = private_copy(path, "model.preprocess").folder
+    meta_graph = read_meta_graph(path, "model.preprocess", copied)
     if not settings.allow_unsafe_ops:
         scan_program(meta_graph).refuse_unsafe("model.preprocess", settings.preprocess)
     if all(child.local_name != "tokenize" for child in meta_graph.object_graph_def.nodes[0].children):
@@ -42,4 +44,4 @@ def find_tokenizer(settings: BertSettings, hub_model: HubModel | None = None) ->
             f"model.preprocess: {settings.preprocess} is a SavedModel but no preprocessing model: it has no `tokenize`"
             "; name the preprocessing model that belongs to the encoder"
         )
-    return PreprocessingModel(path)
+    return PreprocessingModel(copied)
