@@ -7,6 +7,7 @@ from trainer_module.encoder import CannotRebuild, rebuild
 from trainer_module.errors import UserError, listed
 from trainer_module.hub.hub_model import HubModel
 from trainer_module.hub.layout import EncoderLayout
+from trainer_module.hub.saved_model_reader import all_finite
 from trainer_module.hugging_face.checkpoint import HfCheckpoint, read_hf_checkpoint
 from trainer_module.hugging_face.hub_export import DROPOUT, save_hub_encoder
 from trainer_module.hugging_face.new_folder import new_folder, refuse_occupied
@@ -55,6 +56,8 @@ def import_hf(source: Path, out: Path, lower_case: bool | None = None) -> Import
     """
     refuse_occupied(out)
     checkpoint = read_hf_checkpoint(source, lower_case)
+    if spoilt := [name for name, value in checkpoint.weights.items() if not all_finite(value)]:
+        raise UserError(f"{source}: has weights that are NaN or infinite: {listed(spoilt)}; fetch the checkpoint again")
     with new_folder(out) as folder:
         save_hub_encoder(
             folder,
@@ -80,10 +83,7 @@ def import_hf(source: Path, out: Path, lower_case: bool | None = None) -> Import
 def _check(folder: Path, source: Path, checkpoint: HfCheckpoint) -> float:
     """Reads the SavedModel as any user of it does; returns by how much the rebuilt encoder differs."""
     try:
-        hub_model = HubModel(str(folder))
-        if spoilt := hub_model.not_finite():
-            raise UserError(f"its weights are NaN or infinite: {listed(spoilt)}")
-        return rebuild(hub_model, lambda name: True, DROPOUT).largest_difference
+        return rebuild(HubModel(str(folder)), lambda name: True, DROPOUT).largest_difference
     except (UserError, CannotRebuild) as error:
         raise UserError(
             f"{source}: the converted encoder can't be trained in parts, so it was not written (activation "

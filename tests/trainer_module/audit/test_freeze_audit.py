@@ -348,10 +348,8 @@ def test_a_damaged_hub_model_is_the_users_to_mend(exported: str, half, changed_h
     content = bytearray(file.read_bytes())
     content[content.index(changed_hub.weights[FROZEN].tobytes())] ^= 1
     file.write_bytes(content)
-    with pytest.raises(
-        UserError,
-        match=rf"^model\.hub: {changed_hub.path}/variables is damaged \(.*hecksum.*\); fetch the model again$",
-    ):
+    damaged = f"{changed_hub.path}/variables is damaged"
+    with pytest.raises(UserError, match=rf"^model\.hub: {damaged} \(.*hecksum.*\); fetch the model again$"):
         audit(exported, half, HubModel(changed_hub.path))
 
 
