@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer_module.encoder import CannotRebuild, rebuild
-from trainer_module.errors import UserError, listed
+from trainer_module.errors import UserError
 from trainer_module.hub.hub_model import HubModel
 from trainer_module.hub.layout import EncoderLayout
-from trainer_module.hub.saved_model_reader import all_finite
 from trainer_module.hugging_face.checkpoint import HfCheckpoint, read_hf_checkpoint
 from trainer_module.hugging_face.hub_export import DROPOUT, save_hub_encoder
 from trainer_module.hugging_face.new_folder import new_folder, refuse_occupied
@@ -56,8 +55,6 @@ def import_hf(source: Path, out: Path, lower_case: bool | None = None) -> Import
     """
     refuse_occupied(out)
     checkpoint = read_hf_checkpoint(source, lower_case)
-    if spoilt := [name for name, value in checkpoint.weights.items() if not all_finite(value)]:
-        raise UserError(f"{source}: has weights that are NaN or infinite: {listed(spoilt)}; fetch the checkpoint again")
     with new_folder(out) as folder:
         save_hub_encoder(
             folder,
