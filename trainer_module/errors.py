@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+_NAMED = 8
+"""How many names a message lists."""
+
 
 class UserError(Exception):
     """Something the user can mend: a config, a rule, a model or data.
@@ -31,6 +34,17 @@ class UserError(Exception):
             return self.problems[0]
         lines = [f"  - {problem}" for problem in self.problems]
         return "\n".join([f"{len(lines)} problems:", *lines])
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names in one line; of many only the first.
+
+    Example:
+        >>> listed(["a", "b"]), listed(["a"] * 10)
+        ('a, b', 'a, a, a, a, a, a, a, a and 2 more')
+    """
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 class PassingFailure(UserError):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 import tensorflow_transform as tft
+from tensorflow_metadata.proto.v0 import schema_pb2
 
 from trainer_module.audit.plan_in_model import write_plan
 from trainer_module.features import LABEL, MASK, TYPE_IDS, WORD_IDS, in_class_order
@@ -49,12 +50,14 @@ class ServingModel(tf.Module):
         self._labels = in_class_order(labels)
         self._columns = [labels.index(label) for label in self._labels]
         self._raw_spec = transform_output.raw_feature_spec()
+        self._required = _required(transform_output.raw_metadata.schema, settings.text)
 
     def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
         """What `tf.saved_model.save` takes.
 
         - `serving_default`: serialized tf.Examples `[batch]` → `probabilities` `[batch, classes]` float32 and `label`
-          `[batch]` string; for regression `prediction` `[batch]` float32.
+          `[batch]` string; for regression `prediction` `[batch]` float32. An example without one of the text features
+          is an InvalidArgument error, as is usual in TensorFlow Serving, unless the schema says that rows may lack it.
         - `predict_text`: strings `[batch]` per text column (see `text_inputs`) → the same.
         - `transform_features`: serialized tf.Examples → the label as a class index, for TFMA.
         - `classes`: nothing → the class names in the order of `probabilities`.
@@ -105,7 +108,10 @@ class ServingModel(tf.Module):
 
     @tf.function(autograph=False)
     def _serve_examples(self, examples: tf.Tensor) -> Outputs:
-        return self._answer(self._parse(examples, self._settings.text), tf.shape(examples)[0])
+        raw, rows = self._parse(examples, self._settings.text), tf.shape(examples)[0]
+        for column in self._required:
+            _assert_given(column, raw[column], rows)
+        return self._answer(raw, rows)
 
     @tf.function(autograph=False)
     def _serve_text(self, **texts: tf.Tensor) -> Outputs:
@@ -146,6 +152,25 @@ class ServingModel(tf.Module):
             "probabilities": tf.nn.softmax(logits),
             "label": tf.gather(tf.constant(self._labels), tf.argmax(logits, axis=-1)),
         }
+
+
+def _required(schema: schema_pb2.Schema, columns: Sequence[str]) -> list[str]:
+    """The columns that every row has; SchemaGen gives a `presence` below 1 to those that some rows lack."""
+    optional = {
+        feature.name for feature in schema.feature if feature.HasField("presence") and feature.presence.min_fraction < 1
+    }
+    return [column for column in columns if column not in optional]
+
+
+def _assert_given(column: str, values: Column, rows: tf.Tensor) -> None:
+    """Lets a request with examples that lack a feature fail, in the words in which `tf.io.parse_example` does.
+
+    `parse_example` itself refuses them only where the feature is dense.
+    """
+    if isinstance(values, tf.SparseTensor):
+        counts = tf.math.bincount(tf.cast(values.indices[:, 0], tf.int32), minlength=rows)
+        message = f"Feature: {column} (data type: {values.dtype.name}) is required but could not be found in example"
+        tf.debugging.Assert(tf.reduce_all(counts > 0), [message, tf.where(tf.equal(counts, 0))[:, 0]])
 
 
 def _model_inputs(transformed: dict[str, Column]) -> dict[str, tf.Tensor]:

@@ -31,7 +31,8 @@ from components.release_gate.probe import Probed, ProbeFailed, probe
 from components.release_gate.questions import other_questions, serving_questions, timed_questions
 from components.release_gate.real_rows import RealRow, find_rows
 from components.release_gate.report import Check, ReleaseReport, write_report
-from trainer_module.errors import UserError
+from trainer_module.audit.saved_weights import SavedWeights, Unreadable
+from trainer_module.errors import UserError, listed
 from trainer_module.features import LABEL_VOCABULARY, in_class_order
 from trainer_module.predictions import PREDICTIONS_FILE, Predictions
 from trainer_module.settings import BertSettings
@@ -78,7 +79,7 @@ class Executor(base_executor.BaseExecutor):
         if not rows or len(rows) < len(wanted):
             lost = f"{len(wanted) - len(rows)} of the {len(wanted)} rows that the Trainer answered aren't in `examples`"
             found = found.model_copy(update={"problems": [lost]})
-        checks, probed = [found, _size(model_dir, limits)], None
+        checks, probed = [found, _size(model_dir, limits), *_weights(model_dir)], None
         if rows:
             answered, probed = _ask(model_dir, rows, settings.text, predictions, transform_graph, limits)
             checks += answered
@@ -135,6 +136,16 @@ def _size(model_dir: str, limits: ReleaseLimits) -> Check:
     if limits.max_size_mb is not None and size > limits.max_size_mb:
         problems = [f"the exported model has {size:.3g} MB; release_gate.max_size_mb allows {limits.max_size_mb:g}"]
     return Check(name="size in MB", measured=size, limit=limits.max_size_mb, problems=problems)
+
+
+def _weights(model_dir: str) -> list[Check]:
+    """Whether all weights are finite, also those that no question reaches; nothing of a model that can't be read."""
+    try:
+        spoilt = SavedWeights(model_dir).not_finite()
+    except Unreadable:
+        return []  # loading it fails as well, or it has no weights
+    problems = [f"the exported model has weights that are NaN or infinite: {listed(spoilt)}"] if spoilt else []
+    return [Check(name="weights", problems=problems)]
 
 
 def _audit_problems(input_dict: dict[str, list[Artifact]]) -> list[str]:

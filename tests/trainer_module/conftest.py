@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from math import prod
@@ -270,6 +270,26 @@ def write_records(path: Path, rows: Sequence[dict[str, Any]]) -> None:
                 kind = feature.float_list if values.dtype == np.float32 else feature.int64_list
                 kind.value.extend(values.tolist())
             writer.write(example.SerializeToString())
+
+
+def rewrite(model: Path, changes: Mapping[str, Callable[[np.ndarray], np.ndarray]]) -> None:
+    """Saves a SavedModel's variables again, with right checksums; `changes` by the variable's name."""
+    import tensorflow as tf
+
+    from trainer_module.hub.saved_model_reader import SavedModelReader
+
+    prefix = str(model / "variables" / "variables")
+    checkpoint = tf.train.load_checkpoint(prefix)
+    values = {key: checkpoint.get_tensor(key) for key in sorted(checkpoint.get_variable_to_shape_map())}
+    for variable in SavedModelReader(str(model)).variables():
+        if variable.name in changes:
+            values[variable.checkpoint_key] = changes[variable.name](values[variable.checkpoint_key])
+    tf.raw_ops.SaveV2(
+        prefix=prefix,
+        tensor_names=list(values),
+        shape_and_slices=[""] * len(values),
+        tensors=list(values.values()),
+    )
 
 
 @pytest.fixture(scope="session")

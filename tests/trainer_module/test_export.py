@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_transform as tft
 from tensorflow_serving.apis import prediction_log_pb2
 
 from trainer_module.audit.freeze_audit import audit
@@ -37,6 +38,8 @@ ODD_TEXTS = [
     b"\x00",
     b"bad \xff\xfe bytes \xc3",
 ]
+
+PAIR = ("#1 String", "#2 String")
 
 CLIENT = """
 import json, sys
@@ -194,6 +197,12 @@ def test_a_request_needs_no_label_and_ignores_other_columns(loaded, ask) -> None
     np.testing.assert_array_equal(answers, ask([b"good"] * 2)["probabilities"])
 
 
+def test_a_request_without_the_text_gets_an_error(loaded) -> None:
+    examples = tf.constant([example(sentence=b"good"), example(label=b"positive")])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"Feature: sentence \(data type: string\) is required"):
+        loaded.signatures["serving_default"](examples=examples)
+
+
 def test_hub_variables_keep_their_names_and_frozen_ones_their_bits(exported: Path, trained_reviews, tiny_model) -> None:
     reader = SavedModelReader(str(exported))
     values = {variable.name: reader.value(variable) for variable in reader.variables()}
@@ -317,6 +326,17 @@ def test_a_regression_on_pairs_predicts_numbers(scored_pairs, tiny_encoder, tmp_
     answers = loaded.signatures["serving_default"](examples=examples)
     assert set(answers) == {"prediction"}
     np.testing.assert_allclose(answers["prediction"], expected, atol=1e-5)
+    for present in columns:
+        lacking = tf.constant([examples.numpy()[0], example(**{present: b"good film"})])
+        with pytest.raises(
+            tf.errors.InvalidArgumentError,
+            match=r"Feature: #. String \(data type: string\) is required but could not be found in example\] \[1\]",
+        ):
+            loaded.signatures["serving_default"](examples=lacking)
+    # TFMA asks this one for labels only.
+    label = tf.train.Example()
+    label.features.feature["score"].float_list.value.append(0.5)
+    assert loaded.signatures["transform_features"](examples=tf.constant([label.SerializeToString()]))[LABEL] == [0.5]
     names = sorted(loaded.signatures["predict_text"].structured_input_signature[1])
     assert len(names) == 2 and "1" in names[0] and "2" in names[1]
     for name, inputs in warmup_requests(tmp_path):
@@ -326,3 +346,19 @@ def test_a_regression_on_pairs_predicts_numbers(scored_pairs, tiny_encoder, tmp_
     assert loaded.signatures["predict_text"](**dict.fromkeys(names, nothing))["prediction"].shape == (0,)
     given = dict(zip(names, map(tf.constant, columns.values()), strict=True))
     np.testing.assert_allclose(loaded.signatures["predict_text"](**given)["prediction"], expected, atol=1e-5)
+
+
+def test_a_text_that_rows_may_lack_by_the_schema_may_be_missing_in_requests(
+    scored_pairs, tiny_encoder, tmp_path: Path
+) -> None:
+    shutil.copytree(Path(scored_pairs.output.transform_savedmodel_dir).parent, tmp_path / "graph")
+    output = tft.TFTransformOutput(str(tmp_path / "graph"))
+    first, second = (next(each for each in output.raw_metadata.schema.feature if each.name == name) for name in PAIR)
+    first.presence.min_fraction = 1
+    second.presence.min_count = 1  # as SchemaGen writes where some rows lack it
+    classifier = BertClassifier(tiny_encoder().encoder, outputs=1, pooling="pooled", dropout=0.1, seed=0)
+    classifier(scored_pairs.tokens.batch(np.arange(2))[0])
+    serve = ServingModel(classifier, output, scored_pairs.settings, []).signatures()["serving_default"]
+    assert np.isfinite(serve(examples=tf.constant([example(**{PAIR[0]: b"good film"})]))["prediction"])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Feature: #1 String"):
+        serve(examples=tf.constant([example(**{PAIR[1]: b"good film"})]))

@@ -1,6 +1,6 @@
 """The audit of an exported model: frozen is what the Hub says, bit by bit, and the rest has trained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -10,12 +10,10 @@ from trainer_module.audit.frozen_check import moved_though_frozen, nothing_train
 from trainer_module.audit.plan_in_model import PLAN_IN_MODEL, read_plan
 from trainer_module.audit.saved_weights import SavedWeights, Unreadable
 from trainer_module.audit.variable_record import Movement, TrainingRecord, VariableRecord, record_variable
-from trainer_module.errors import UserError
+from trainer_module.errors import UserError, listed
 from trainer_module.freezing.freeze_plan import BlockSummary, FreezePlan, PlannedVariable
 from trainer_module.hub.hub_model import HubModel
-
-_NAMED = 8
-"""So many variables are named in a problem; the record's JSON has them all."""
+from trainer_module.hub.saved_model_reader import all_finite
 
 
 def audit(model_dir: str, plan: FreezePlan, hub_model: HubModel, trained: TrainingRecord | None = None) -> AuditRecord:
@@ -77,11 +75,9 @@ class _Comparison:
         self._plan = plan
         self._planned = {variable.name for variable in plan.variables}
         self._hub_shapes = {variable.name: variable.shape for variable in hub_model.layout.variables}
-        try:
-            self._hub = SavedWeights(hub_model.path, hub_model.interface.node)
-        except Unreadable as error:
-            raise _damaged_hub(hub_model.handle, error) from None
+        self._hub_weights = hub_model.weights
         self._movements: dict[str, Movement] = {}
+        self._not_finite: list[str] = []
         self.records: dict[str, VariableRecord] = {}
         self.problems: list[str] = []
 
@@ -97,6 +93,8 @@ class _Comparison:
         # There is nothing to compare the task head with, but reading it checks its checksums.
         for name in sorted(set(exported.shapes) - self._planned):
             self._read(exported, name)
+        if self._not_finite:
+            self.problems.append(f"the exported model has weights that are NaN or infinite: {listed(self._not_finite)}")
 
     def block(self, block: BlockSummary) -> BlockAudit:
         """What was found in one part of the model."""
@@ -123,28 +121,24 @@ class _Comparison:
         if exported.dtypes[name] != tf.float32:
             self.problems.append(f"{name} is {exported.dtypes[name].name} in the exported model; it must be float32")
             return
-        try:
-            before = self._hub.read(name)
-        except Unreadable as error:
-            raise _damaged_hub(name, error) from None
         after = self._read(exported, name)
         if after is not None:
+            before = self._hub_weights[name]
             self.records[name], self._movements[name] = record_variable(variable, before, after)
 
     def _read(self, exported: SavedWeights, name: str) -> np.ndarray | None:
         try:
-            return exported.read(name)
+            value = exported.read(name)
         except Unreadable as error:
             self.problems.append(f"the exported model is damaged: {name} can't be read ({error})")
             return None
+        if not all_finite(value):
+            self._not_finite.append(name)
+        return value
 
     def _report(self, what: str, names: set[str]) -> None:
         if names:
-            self.problems.append(f"{len(names)} variables {what}: {_list(sorted(names))}")
-
-
-def _damaged_hub(what: str, error: Unreadable) -> UserError:
-    return UserError(f"model.hub: {what} can't be read ({error}); fetch the model again")
+            self.problems.append(f"{len(names)} variables {what}: {listed(sorted(names))}")
 
 
 def _hub_problems(plan: FreezePlan, hub_model: HubModel) -> list[str]:
@@ -180,14 +174,14 @@ def _differences(carried: FreezePlan, plan: FreezePlan) -> str:
     by_name = {variable.name: variable.trainable for variable in carried.variables}
     differing = [each.name for each in plan.variables if by_name.get(each.name) is not each.trainable]
     if differing:
-        return f"it trains other variables; they differ in {_list(differing)}"
+        return f"it trains other variables; they differ in {listed(differing)}"
     return "it trains the same variables, but at other epochs or learning rates"
 
 
 def _training_problems(plan: FreezePlan, records: Mapping[str, VariableRecord]) -> list[str]:
     problems = []
     if wrong := moved_though_frozen(records.values()):
-        problems.append(f"{len(wrong)} frozen variables differ from the Hub model's: {_list(wrong)}")
+        problems.append(f"{len(wrong)} frozen variables differ from the Hub model's: {listed(wrong)}")
     if records and nothing_trained(plan, records.values()):
         problems.append(
             f"nothing was trained: none of {len(plan.trainable_names)} trainable variables differs from the Hub model's"
@@ -203,9 +197,4 @@ def _export_problems(plan: FreezePlan, records: Mapping[str, VariableRecord], tr
     differing = [name for name, record in records.items() if record.sha256_after != digests.get(name)]
     if not differing:
         return []
-    return [f"{len(differing)} variables are not in the exported model as the Trainer left them: {_list(differing)}"]
-
-
-def _list(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return [f"{len(differing)} variables are not in the exported model as the Trainer left them: {listed(differing)}"]

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainer_module.errors import UserError
-from trainer_module.hub.saved_model_reader import SavedModelReader
+from trainer_module.hub.saved_model_reader import SavedModelReader, all_finite
 
 
 class Unreadable(ValueError):
@@ -18,7 +18,6 @@ class SavedWeights:
 
     Args:
         path: The folder.
-        node: The object in it whose variables are meant; default: the whole model's.
 
     Attributes:
         shapes: By name.
@@ -29,16 +28,16 @@ class SavedWeights:
         Unreadable: There is no SavedModel, or it is damaged.
     """
 
-    def __init__(self, path: str, node: int = 0) -> None:
+    def __init__(self, path: str) -> None:
         try:
             self._reader = SavedModelReader(path)
         except UserError as error:
             raise _unreadable(error) from None
-        variables = [variable for variable in self._reader.variables(node) if variable.dtype.is_floating]
-        self._variables = {variable.name: variable for variable in variables}
+        self._all = [variable for variable in self._reader.variables() if variable.dtype.is_floating]
+        self._variables = {variable.name: variable for variable in self._all}
         self.shapes: dict[str, tuple[int, ...]] = {name: each.shape for name, each in self._variables.items()}
         self.dtypes: dict[str, tf.DType] = {name: each.dtype for name, each in self._variables.items()}
-        times = Counter(variable.name for variable in variables)
+        times = Counter(variable.name for variable in self._all)
         self.repeated = {name for name in times if times[name] > 1}
 
     def read(self, name: str) -> np.ndarray:
@@ -50,6 +49,17 @@ class SavedWeights:
         """
         try:
             return self._reader.value(self._variables[name])
+        except UserError as error:
+            raise _unreadable(error) from None
+
+    def not_finite(self) -> list[str]:
+        """The names of the variables with a number that is NaN or infinite; reads all of them.
+
+        Raises:
+            Unreadable: The bytes of a variable don't fit their checksum.
+        """
+        try:
+            return [each.name for each in self._all if not all_finite(self._reader.value(each))]
         except UserError as error:
             raise _unreadable(error) from None
 

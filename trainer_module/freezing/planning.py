@@ -1,6 +1,6 @@
 """The freeze plan of a configuration: its rules resolved against its Hub model, before any data is read."""
 
-from trainer_module.errors import UserError
+from trainer_module.errors import UserError, listed
 from trainer_module.freezing.freeze_plan import FreezePlan, make_plan
 from trainer_module.freezing.layerwise import layerwise_multipliers
 from trainer_module.hub.hub_model import HubModel
@@ -16,7 +16,8 @@ def plan_freeze(settings: ModelSettings, hub_model: HubModel) -> FreezePlan:
             end before training does. (With `steps` nobody knows yet in which epoch that is; `train` does.)
 
     Raises:
-        UserError: All that doesn't fit: a rule that misses, a text length the position embeddings don't allow, …
+        UserError: All that doesn't fit: a rule that misses, a text length the position embeddings don't allow,
+            weights that aren't finite, …
     """
     problems: list[str] = []
     positions = hub_model.layout.positions
@@ -24,6 +25,11 @@ def plan_freeze(settings: ModelSettings, hub_model: HubModel) -> FreezePlan:
         problems.append(
             f"model.max_tokens: {settings.max_tokens} is beyond the {positions} positions of {settings.hub}; "
             f"set it to {positions} or less"
+        )
+    if spoilt := hub_model.not_finite():
+        problems.append(
+            f"model.hub: {settings.hub} has weights that are NaN or infinite: {listed(spoilt)}; "
+            "fetch the model again, or take another"
         )
     decay, epochs = 1.0, None
     if isinstance(settings, TrainSettings):

@@ -11,14 +11,18 @@ from trainer_module.errors import UserError
 from trainer_module.hub.hub_interface import ENCODER_INPUTS, HubInterface
 from trainer_module.hub.hub_source import DEFAULT_HOSTS, resolve_handle
 from trainer_module.hub.layout import EncoderLayout
+from trainer_module.hub.private_copy import private_copy
 from trainer_module.hub.program_scan import ProgramScan, scan_program
-from trainer_module.hub.saved_model_reader import SavedModelReader, SavedVariable
+from trainer_module.hub.saved_model_reader import SavedModelReader, SavedVariable, all_finite
 from trainer_module.hub.variable_names import read_layout
 from trainer_module.settings import ModelSettings
 
 
 class HubModel:
     """What a Hub SavedModel holds, read without running it.
+
+    Everything comes from a private copy that is made at once: what is scanned, digested, read and loaded later is the
+    same content, whatever becomes of the original.
 
     Args:
         handle: `https://tfhub.dev/…`, or the folder of a SavedModel (local, `gs://`).
@@ -29,6 +33,7 @@ class HubModel:
     Attributes:
         handle: As given.
         path: Where the SavedModel lies; for a remote handle, TF-Hub's cache.
+        digest: `sha256:…` of its content.
         interface: Where in the SavedModel the encoder is, and how it is called.
         layout: Its variables and architecture.
 
@@ -52,7 +57,8 @@ class HubModel:
     ) -> None:
         self.handle = handle
         self.path = resolve_handle(handle, hosts)
-        self._reader = SavedModelReader(self.path)
+        copied, self.digest = private_copy(self.path)
+        self._reader = SavedModelReader(self.path, copied)
         if expected_digest is not None and self.digest != expected_digest:
             raise UserError(
                 f"model.hub_digest: {handle} has changed: it is {self.digest}, not {expected_digest}; "
@@ -86,19 +92,22 @@ class HubModel:
         return scan_program(self._reader.meta_graph)
 
     @cached_property
-    def digest(self) -> str:
-        """`sha256:…` of the SavedModel's content."""
-        return self._reader.digest()
-
-    @cached_property
     def weights(self) -> Mapping[str, np.ndarray]:
         """The value of each variable in the layout, by name; read from the checkpoint whenever it is asked for."""
         return _StoredWeights(self._reader, self._saved)
 
+    def not_finite(self) -> list[str]:
+        """The names of the variables with a weight that is NaN or infinite; reads all of them."""
+        return [name for name, value in self.weights.items() if not all_finite(value)]
+
     @property
     def vocab_path(self) -> str | None:
-        """The word-piece vocabulary file, one piece a line, where the model brings one."""
+        """The word-piece vocabulary file (its private copy), one piece a line, where the model brings one."""
         return next(filter(None, (self._reader.asset_of(node, "vocab_file") for node in self._nodes)), None)
+
+    def original(self, file: str) -> str:
+        """The place in the model's own folder of a privately copied file, for messages."""
+        return file.replace(self._reader.folder, self.path)
 
     @property
     def lower_case(self) -> bool | None:
@@ -110,10 +119,10 @@ class HubModel:
         """Loads the SavedModel and gives its encoder, a callable: this runs its program.
 
         Raises:
-            UserError: Its folder is gone, or damaged, since it was opened.
+            UserError: It is damaged.
         """
         try:
-            loaded = tf.saved_model.load(self.path)
+            loaded = tf.saved_model.load(self._reader.folder)
         except (OSError, IndexError, tf.errors.OpError) as error:  # an IndexError where values are cut off
             raise self._reader.refusal(error) from None
         return reduce(getattr, self.interface.path, loaded)

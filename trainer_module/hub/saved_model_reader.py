@@ -1,6 +1,5 @@
 """Reads a SavedModel's variables and assets without loading, hence without running, its program."""
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -39,31 +38,32 @@ class SavedVariable:
     checkpoint_key: str
 
 
-def read_meta_graph(path: str, key: str = "model.hub") -> meta_graph_pb2.MetaGraphDef:
+def read_meta_graph(path: str, key: str = "model.hub", folder: str | None = None) -> meta_graph_pb2.MetaGraphDef:
     """The program of a TF2 SavedModel, as `tf.saved_model.load` would take it.
 
     Args:
         path: A folder, local or remote (`gs://`), with `saved_model.pb`.
         key: Of the setting that names the model, for messages.
+        folder: Where the files of `path` are read, if not there; see `private_copy`.
 
     Raises:
         UserError: There is no SavedModel in the folder, it is damaged or of TensorFlow 1, or it holds files that
             reading would never end with.
     """
-    file = os.path.join(path, "saved_model.pb")
-    if not tf.io.gfile.exists(file):
+    folder, file = folder or path, os.path.join(path, "saved_model.pb")
+    if not tf.io.gfile.exists(os.path.join(folder, "saved_model.pb")):
         raise UserError(
             f"{key}: {path} is not a SavedModel (it has no saved_model.pb); give a TF-Hub handle or "
             "the folder of a TF2 SavedModel, or convert a Hugging Face checkpoint with `permafrost import-hf`"
         )
     # `tf.saved_model.load` reads all of these.
-    for part in ("saved_model.pb", "fingerprint.pb", *_files_in(path, ("variables", "assets", "debug"), key)):
-        refuse_special_file(os.path.join(path, part), key)
-    if (length := tf.io.gfile.stat(file).length) > _LONGEST_PROGRAM:
+    for part in ("saved_model.pb", "fingerprint.pb", *files_in(folder, ("variables", "assets", "debug"), key)):
+        refuse_special_file(os.path.join(folder, part), key)
+    if (length := tf.io.gfile.stat(os.path.join(folder, "saved_model.pb")).length) > _LONGEST_PROGRAM:
         raise UserError(f"{key}: {file} is damaged (it has {length:,} bytes); fetch the model again")
     saved_model = saved_model_pb2.SavedModel()
     try:
-        with tf.io.gfile.GFile(file, "rb") as stream:
+        with tf.io.gfile.GFile(os.path.join(folder, "saved_model.pb"), "rb") as stream:
             saved_model.ParseFromString(stream.read())
     except Exception as error:  # protobuf's DecodeError differs between its implementations
         raise UserError(f"{key}: {file} is damaged ({error}); fetch the model again") from None
@@ -98,17 +98,19 @@ class SavedModelReader:
 
     Args:
         path: A folder, local or remote (`gs://`), with `saved_model.pb`.
+        folder: Where its files are read, if not there; messages name `path` all the same.
 
     Raises:
         UserError: There is no SavedModel in the folder, or it is damaged or of TensorFlow 1.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, folder: str | None = None) -> None:
         self.path = path
+        self.folder = folder or path
         self._objects = self._read_object_graph()
         graph = trackable_object_graph_pb2.TrackableObjectGraph()
         with self._refusing_damage():
-            self._checkpoint = tf.train.load_checkpoint(os.path.join(path, "variables", "variables"))
+            self._checkpoint = tf.train.load_checkpoint(os.path.join(self.folder, "variables", "variables"))
             self._check_sizes()
             graph.ParseFromString(self._checkpoint.get_tensor(_OBJECT_GRAPH_KEY))
             self._checkpoint_keys = dict(_pair_checkpoint_keys(self._objects, graph))
@@ -150,7 +152,7 @@ class SavedModelReader:
         if held is None or self._objects.nodes[held].WhichOneof("kind") != "asset":
             return None
         asset = self._meta_graph.asset_file_def[self._objects.nodes[held].asset.asset_file_def_index]
-        return os.path.join(self.path, "assets", asset.filename)
+        return os.path.join(self.folder, "assets", asset.filename)
 
     def below(self, node: int) -> list[int]:
         """An object and all that hang on it, by their numbers."""
@@ -163,38 +165,16 @@ class SavedModelReader:
                     queue.append(child.node_id)
         return sorted(seen)
 
-    def digest(self) -> str:
-        """`sha256:…` over the program, variables and assets: equal exactly when the content is.
-
-        Raises:
-            UserError: The folder, or a file in it, is gone since it was opened.
-        """
-        total = hashlib.sha256()
-        for file in sorted(["saved_model.pb", *_files_in(self.path, ("variables", "assets"))]):
-            content = hashlib.sha256()
-            try:
-                with tf.io.gfile.GFile(os.path.join(self.path, file), "rb") as stream:
-                    while chunk := stream.read(1 << 22):
-                        content.update(chunk)
-            except tf.errors.OpError as error:
-                raise self.refusal(error, file) from None
-            total.update(f"{file}\0{content.hexdigest()}\n".encode())
-        return f"sha256:{total.hexdigest()}"
-
     def refusal(self, error: Exception, part: str = "") -> UserError:
-        """What to tell of a model that was opened and now can't be read.
+        """The message for a model that can't be read.
 
         Args:
-            error: That came of it.
-            part: What of it, from its folder; default: all of it.
+            error: The exception that was raised.
+            part: A file or folder in the model's folder; default: all of it.
         """
-        if not tf.io.gfile.exists(os.path.join(self.path, "saved_model.pb")):
-            return UserError(
-                f"model.hub: {self.path} is no longer there, though the run began with it; put the model back, or name "
-                "another folder, and run again"
-            )
         damaged = os.path.join(self.path, part) if part else self.path
-        return UserError(f"model.hub: {damaged} is damaged ({error}); fetch the model again")
+        reason = str(error).replace(self.folder, self.path)
+        return UserError(f"model.hub: {damaged} is damaged ({reason}); fetch the model again")
 
     @contextmanager
     def _refusing_damage(self) -> Iterator[None]:
@@ -204,8 +184,8 @@ class SavedModelReader:
             raise self.refusal(error, "variables") from None
 
     def _read_object_graph(self) -> saved_object_graph_pb2.SavedObjectGraph:
-        self._meta_graph = read_meta_graph(self.path)
-        if not tf.io.gfile.exists(os.path.join(self.path, "variables", "variables.index")):
+        self._meta_graph = read_meta_graph(self.path, folder=self.folder)
+        if not tf.io.gfile.exists(os.path.join(self.folder, "variables", "variables.index")):
             raise UserError(f"model.hub: {self.path} is a SavedModel without variables; it is not a BERT encoder")
         return self._meta_graph.object_graph_def
 
@@ -214,7 +194,7 @@ class SavedModelReader:
         dtypes = self._checkpoint.get_variable_to_dtype_map()
         shapes = self._checkpoint.get_variable_to_shape_map()
         needed = sum(prod(shape) * _least_bytes(dtypes[name]) for name, shape in shapes.items())
-        folder = os.path.join(self.path, "variables")
+        folder = os.path.join(self.folder, "variables")
         files = [name for name in tf.io.gfile.listdir(folder) if name.startswith("variables.data-")]
         stored = sum(tf.io.gfile.stat(os.path.join(folder, name)).length for name in files)
         if needed > stored:
@@ -307,7 +287,7 @@ def _least_bytes(dtype: tf.DType) -> int:
     return 1 if dtype == tf.string else int(dtype.size)
 
 
-def _files_in(path: str, folders: Sequence[str], key: str = "model.hub") -> list[str]:
+def files_in(path: str, folders: Sequence[str], key: str) -> list[str]:
     """The files in some folders of a SavedModel's, relative to it."""
     files: list[str] = []
     seen = 0
@@ -318,3 +298,9 @@ def _files_in(path: str, folders: Sequence[str], key: str = "model.hub") -> list
                 raise UserError(f"{key}: {path} has more than {_MOST_FILES:,} files; name the folder of a SavedModel")
             files += (os.path.relpath(os.path.join(inner, name), path) for name in names)
     return files
+
+
+def all_finite(values: np.ndarray) -> bool:
+    """Whether no number is NaN or infinite, also as the float32 that it becomes in training."""
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(np.asarray(values, np.float32)).all())

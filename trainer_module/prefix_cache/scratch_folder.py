@@ -1,4 +1,4 @@
-"""A folder for one run's activations, which a run that was killed leaves to the next one."""
+"""A folder for what one run keeps on disk, which a run that was killed leaves to the next one."""
 
 import contextlib
 import fcntl
@@ -20,14 +20,14 @@ class ScratchFolder:
     the second gets a folder of its own, which a later second one takes up if it is killed.
 
     Args:
-        name: A digest of what will be in it.
+        name: What will be in it, e.g. a digest.
 
     Raises:
         UserError: Where it would be is another user's.
     """
 
     def __init__(self, name: str) -> None:
-        parent = Path(tempfile.gettempdir(), f"permafrost-prefix-cache-{os.getuid()}")
+        parent = Path(tempfile.gettempdir(), f"permafrost-{os.getuid()}")
         parent.mkdir(mode=0o700, exist_ok=True)
         if parent.lstat().st_uid != os.getuid():
             raise UserError(f"{parent}: belongs to another user; set TMPDIR to a folder of your own")

@@ -47,14 +47,15 @@ def read_vocabulary(settings: BertSettings, hub_model: HubModel) -> Vocabulary:
             f"model.hub: {hub_model.handle} brings no vocabulary; name its file in `vocab`, or a Hub preprocessing "
             "SavedModel in `preprocess`"
         )
-    ids = _read_pieces(path, key)
+    named = settings.vocab or hub_model.original(path)
+    ids = _read_pieces(path, named, key)
     missing = [token for token in (UNKNOWN, START, SEPARATOR) if token not in ids]
     if missing:
-        raise UserError(f"{key}: {path} is not a BERT vocabulary: it lacks {', '.join(missing)}")
+        raise UserError(f"{key}: {named} is not a BERT vocabulary: it lacks {', '.join(missing)}")
     words = hub_model.layout.words
     if words and max(ids.values()) >= words:
         raise UserError(
-            f"{key}: {path} has {max(ids.values()) + 1} pieces, more than the {words} word embeddings of "
+            f"{key}: {named} has {max(ids.values()) + 1} pieces, more than the {words} word embeddings of "
             f"{hub_model.handle}; it belongs to another model"
         )
     lower_case = settings.lower_case if settings.lower_case is not None else hub_model.lower_case
@@ -65,21 +66,21 @@ def read_vocabulary(settings: BertSettings, hub_model: HubModel) -> Vocabulary:
     return Vocabulary(path, lower_case, ids[START], ids[SEPARATOR])
 
 
-def _read_pieces(path: str, key: str) -> dict[str, int]:
+def _read_pieces(path: str, named: str, key: str) -> dict[str, int]:
     if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
-        raise UserError(f"{key}: no such vocabulary file: {path}")
+        raise UserError(f"{key}: no such vocabulary file: {named}")
     refuse_special_file(path, key)
     if (length := tf.io.gfile.stat(path).length) > LARGEST_FILE:
-        raise UserError(f"{key}: {path} is not a BERT vocabulary: it has {length:,} bytes")
+        raise UserError(f"{key}: {named} is not a BERT vocabulary: it has {length:,} bytes")
     ids: dict[str, int] = {}
     with tf.io.gfile.GFile(path, "rb") as stream:
         for number, line in enumerate(stream):
             try:
                 piece = line.rstrip(b"\r\n").decode("utf-8")
             except UnicodeDecodeError:
-                raise UserError(f"{key}: {path} is not a BERT vocabulary: line {number + 1} is not UTF-8") from None
+                raise UserError(f"{key}: {named} is not a BERT vocabulary: line {number + 1} is not UTF-8") from None
             if (first := ids.setdefault(piece, number)) != number:
                 raise UserError(
-                    f"{key}: {path} is not a BERT vocabulary: line {number + 1} repeats line {first + 1} ({piece!r})"
+                    f"{key}: {named} is not a BERT vocabulary: line {number + 1} repeats line {first + 1} ({piece!r})"
                 )
     return ids

@@ -36,6 +36,7 @@ def test_a_sound_model_is_blessed_and_every_number_is_told(sound: Any) -> None:
     assert [check.name for check in report.checks] == [
         "real rows",
         "size in MB",
+        "weights",
         "process",
         "signatures",
         "answers",
@@ -99,10 +100,23 @@ def test_tolerance_and_number_of_rows_are_the_configs(sound: Any) -> None:
     assert sound.run(rows=5).problems == []
 
 
-def test_weights_that_are_no_numbers_are_found(sound: Any) -> None:
+def test_one_weight_that_no_question_reaches_and_is_not_finite_is_found(sound: Any) -> None:
+    def spoil(variable: tf.Variable) -> tf.Tensor:
+        if variable.name != "word_embeddings/embeddings:0":
+            return variable
+        return tf.tensor_scatter_nd_update(variable, [[4, 0]], [np.nan])  # [MASK]'s
+
+    sound.replace_weights(spoil)
+    report = sound.run()
+    assert report.problems == ["the exported model has weights that are NaN or infinite: word_embeddings/embeddings"]
+    assert failed(report) == ["weights"]
+    assert not sound.blessed
+
+
+def test_answers_that_are_no_numbers_are_found(sound: Any) -> None:
     sound.replace_weights(lambda variable: variable * np.nan)
     report = sound.run()
-    assert failed(report)[0] == "difference of probabilities' sum from 1"
+    assert failed(report)[:2] == ["weights", "difference of probabilities' sum from 1"]
     assert (
         "signature predict_text, empty texts: difference of probabilities' sum from 1: not a finite number; "
         "allowed is 0.0001"

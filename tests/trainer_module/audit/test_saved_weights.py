@@ -50,3 +50,13 @@ def test_a_value_that_does_not_fit_its_checksum_is_unreadable(model: Path) -> No
     with pytest.raises(Unreadable, match="hecksum"):
         weights.read("layer/kernel")
     assert weights.read("layer/half") == 1.5
+
+
+def test_variables_that_are_not_finite_are_named_also_where_two_have_one_name(tmp_path: Path) -> None:
+    root = tf.Module()
+    root.sound = tf.Variable([1.0], name="sound")
+    root.half = tf.Variable(tf.constant([np.inf], tf.float16), name="half")
+    root.wide = tf.Variable(tf.constant([1e300], tf.float64), name="wide")  # infinite as float32
+    root.twice = [tf.Variable(np.nan, name="twin"), tf.Variable(4.0, name="twin")]
+    tf.saved_model.save(root, str(tmp_path))
+    assert sorted(SavedWeights(str(tmp_path)).not_finite()) == ["half", "twin", "wide"]

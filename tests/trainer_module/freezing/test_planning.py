@@ -1,9 +1,13 @@
 """A configuration is held against its model before any data is read."""
 
+import shutil
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from tests.trainer_module.conftest import rewrite
 from trainer_module.errors import UserError
 from trainer_module.freezing.freeze_plan import FreezePlan
 from trainer_module.freezing.planning import plan_freeze
@@ -43,6 +47,22 @@ def test_as_many_tokens_as_positions_are_allowed(tiny_model: HubModel) -> None:
 def test_more_tokens_than_positions_are_refused(tiny_model: HubModel) -> None:
     assert problems(tiny_model, max_tokens=65) == [
         f"model.max_tokens: 65 is beyond the 64 positions of {tiny_model.handle}; set it to 64 or less"
+    ]
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused_and_named(tiny_hub: Path, tmp_path: Path, number: float) -> None:
+    def spoil(value: np.ndarray) -> np.ndarray:
+        value.reshape(-1)[-1] = number
+        return value
+
+    names = ("word_embeddings/embeddings", "transformer/layer_1/output/bias")
+    folder = Path(shutil.copytree(tiny_hub, tmp_path / "model"))
+    rewrite(folder, dict.fromkeys(names, spoil))
+    assert problems(HubModel(str(folder)), freeze=["freeze layer_9"]) == [
+        f"model.hub: {folder} has weights that are NaN or infinite: {', '.join(names)}; "
+        "fetch the model again, or take another",
+        "rule 1 `freeze layer_9`: selects no variable of this model; did you mean `layer_2`?",
     ]
 
 

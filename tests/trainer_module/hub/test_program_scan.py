@@ -1,5 +1,6 @@
 """A model's program is read before it runs: what reaches beyond the model is refused, and nothing of it is run."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +20,9 @@ from trainer_module.hub.hub_model import HubModel
 from trainer_module.hub.known_ops import objection_to
 from trainer_module.hub.program_scan import ProgramScan, UnsafeOp, problem_with_calls, scan_program
 from trainer_module.hub.saved_model_reader import read_meta_graph
-from trainer_module.settings import ModelSettings
+from trainer_module.settings import BertSettings, ModelSettings
+from trainer_module.text.text_encoder import make_tokenizer
+from trainer_module.text.tokenizer_source import find_tokenizer
 from trainer_module.transform import preprocessing_fn
 
 NUMBER = tf.TensorSpec([], tf.float32)
@@ -760,6 +763,30 @@ def test_settings_decide(hostile: Hostile) -> None:
     assert not hostile.written.exists()
 
 
+@pytest.mark.parametrize("pinned", [False, True])
+def test_a_hostile_program_that_takes_the_scanned_ones_place_is_not_run(
+    hostile: Hostile,
+    tiny_hub: Path,
+    tiny_model: HubModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pinned: bool,
+) -> None:
+    folder = Path(shutil.copytree(tiny_hub, tmp_path / "model"))
+
+    def swap_after_scan(program: meta_graph_pb2.MetaGraphDef) -> ProgramScan:
+        scan = scan_program(program)
+        shutil.rmtree(folder)
+        shutil.copytree(hostile.path, folder)
+        return scan
+
+    monkeypatch.setattr("trainer_module.hub.hub_model.scan_program", swap_after_scan)
+    model = HubModel(str(folder), tiny_model.digest if pinned else None)
+    assert hostile.ask(model.load()) == (1, 32)
+    assert not hostile.written.exists()
+    assert model.digest == tiny_model.digest
+
+
 @pytest.mark.slow
 def test_who_trusts_it_gets_it_with_all_that_it_does(tiny_hub: Path, tmp_path: Path) -> None:
     model = Hostile(tiny_hub, tmp_path, lambda: tf.io.write_file(str(tmp_path / "written"), "x"))
@@ -811,6 +838,20 @@ class Tokenizer(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def tokenize(self, texts: tf.Tensor) -> tf.Tensor:
         return texts
+
+
+def test_a_preprocessing_model_that_takes_the_scanned_ones_place_is_not_loaded(tiny_hub: Path, tmp_path: Path) -> None:
+    written, path = tmp_path / "written", tmp_path / "preprocess"
+    module = tf.Module()
+    module.tokenize = tf.function(lambda texts: texts, input_signature=[tf.TensorSpec([None], tf.string)])
+    tf.saved_model.save(module, str(path))
+    settings = BertSettings.model_validate({"hub": str(tiny_hub), "text": ["t"], "label": "l", "preprocess": str(path)})
+    source = find_tokenizer(settings)
+    tf.saved_model.save(Tokenizer(written), str(path))
+    written.unlink(missing_ok=True)
+    with pytest.raises(AttributeError):  # the scanned one, too, has no special tokens
+        make_tokenizer(source)
+    assert not written.exists()
 
 
 def test_a_preprocessing_model_that_does_harm_while_it_loads_is_refused(

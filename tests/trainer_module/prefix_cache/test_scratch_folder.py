@@ -55,9 +55,7 @@ def test_a_folder_that_another_user_made_first_is_refused(temporary: Path, monke
     monkeypatch.setattr(os, "getuid", lambda: other)
     with pytest.raises(UserError) as error:
         ScratchFolder("digest")
-    expected = (
-        f"{temporary}/permafrost-prefix-cache-{other}: belongs to another user; set TMPDIR to a folder of your own"
-    )
+    expected = f"{temporary}/permafrost-{other}: belongs to another user; set TMPDIR to a folder of your own"
     assert str(error.value) == expected
 
 

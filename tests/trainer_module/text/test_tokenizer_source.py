@@ -1,5 +1,6 @@
 """What tokenizes is found, and refused, before anything of it runs."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import pytest
 
 from trainer_module.errors import UserError
+from trainer_module.hub.hub_model import HubModel
+from trainer_module.hub.private_copy import private_copy
 from trainer_module.settings import BertSettings
 from trainer_module.text.tokenizer_source import PreprocessingModel, find_tokenizer
 from trainer_module.text.vocabulary import Vocabulary
@@ -22,22 +25,32 @@ def refusal(given: BertSettings) -> str:
     return str(error.value)
 
 
-def test_the_encoders_own_vocabulary(tiny_hub: Path) -> None:
+def test_the_encoders_own_vocabulary(tiny_hub: Path, tiny_model: HubModel) -> None:
     found = find_tokenizer(settings(tiny_hub))
     assert isinstance(found, Vocabulary)
-    assert (found.path, found.lower_case) == (str(tiny_hub / "assets" / "vocab.txt"), True)
+    assert (found.path, found.lower_case) == (tiny_model.vocab_path, True)
+
+
+def test_a_vocabulary_that_belongs_elsewhere_is_named_by_its_place_in_the_model(tiny_hub: Path, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(tiny_hub, tmp_path / "model"))
+    (model / "assets" / "vocab.txt").write_text("[CLS]\n[SEP]\n")
+    expected = f"model.hub: {model}/assets/vocab.txt is not a BERT vocabulary: it lacks [UNK]"
+    assert refusal(settings(model)) == expected
 
 
 def test_a_preprocessing_model_takes_its_place(tiny_hub: Path, hub_model: Callable[[str], Path]) -> None:
     path = hub_model("bert_preprocess")
-    assert find_tokenizer(settings(tiny_hub, preprocess=str(path))) == PreprocessingModel(str(path))
+    assert find_tokenizer(settings(tiny_hub, preprocess=str(path))) == PreprocessingModel(
+        private_copy(str(path)).folder
+    )
 
 
 def test_a_preprocessing_model_is_needed_where_the_encoder_need_not_exist(
     tmp_path: Path, hub_model: Callable[[str], Path]
 ) -> None:
     path = hub_model("bert_preprocess")
-    assert find_tokenizer(settings(tmp_path / "nowhere", preprocess=str(path))) == PreprocessingModel(str(path))
+    found = find_tokenizer(settings(tmp_path / "nowhere", preprocess=str(path)))
+    assert found == PreprocessingModel(private_copy(str(path)).folder)
 
 
 def test_an_encoder_is_no_preprocessing_model(tiny_hub: Path) -> None:

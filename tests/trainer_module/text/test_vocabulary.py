@@ -42,9 +42,9 @@ def silent(tiny_model: HubModel, monkeypatch: pytest.MonkeyPatch) -> HubModel:
     return model
 
 
-def test_the_encoders_own_vocabulary_is_the_default(tiny_hub: Path, tiny_model: HubModel) -> None:
+def test_the_encoders_own_vocabulary_is_the_default(tiny_model: HubModel) -> None:
     found = read_vocabulary(settings(), tiny_model)
-    assert found == Vocabulary(str(tiny_hub / "assets" / "vocab.txt"), lower_case=True, start=2, separator=3)
+    assert found == Vocabulary(tiny_model.vocab_path or "", lower_case=True, start=2, separator=3)
 
 
 def test_settings_override_the_encoders_vocabulary_and_casing(vocab: Path, tiny_model: HubModel) -> None:

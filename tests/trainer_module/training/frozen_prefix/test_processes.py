@@ -144,7 +144,8 @@ def test_what_a_killed_run_had_encoded_is_taken_up_by_the_next(
     plain = run(HALF, prefix_cache="off")
     np.testing.assert_allclose(seen.losses, plain.losses, atol=1e-5, rtol=0)
     left = [path for path in scratch_parent.rglob("*") if path.parent != scratch_parent and path.suffix != ".pyc"]
-    assert left == []
+    # The killed process' copy of its model stays until the next process opens one.
+    assert [path for path in left if not path.relative_to(scratch_parent).parts[1].startswith("models")] == []
 
 
 def test_two_runs_at_once_end_with_the_losses_of_one(
