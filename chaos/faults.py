@@ -33,7 +33,7 @@ def full_disk_in_push(season: Season, disks: dict[Path, SmallDisk]) -> Finding:
 def read_only_serving_folder(season: Season, disks: dict[Path, SmallDisk]) -> Finding:
     """The serving folder's disk is mounted read-only."""
     disk = disks[season.project.serving]
-    return _fault(season, "serving folder read-only", "mounted read-only", disk.read_only)
+    return _fault(season, "serving folder read-only", "Read-only file system", disk.read_only)
 
 
 def locked_metadata(season: Season, _: dict[Path, SmallDisk]) -> Finding:

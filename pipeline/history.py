@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from components.example_gen.spans_read import SpansRead
 from pipeline.config import PipelineConfig
 from pipeline.metadata_connection import metadata_connection
 from pipeline.metadata_store import open_store
-from pipeline.pushes import Push, pushes
+from pipeline.pushes import Push, pushes, rollback_obstacles
 from pipeline.rollback_record import rollbacks
 from pipeline.run_lock import is_held
 from pipeline.run_metadata import RunMetadata, int_property, string_property
@@ -41,6 +41,8 @@ class PastRun:
         version: That is in the serving folder because of it; None: none.
         is_live: Whether that version is live.
         is_withdrawn: Whether its model was rolled back.
+        can_roll_back: Whether a rollback can go back to that version, as far as names and sizes of files tell.
+        no_rollback_because: Why it can't; empty where it can, or where there is no version, or it is live.
     """
 
     run_id: str
@@ -54,6 +56,8 @@ class PastRun:
     version: str | None = None
     is_live: bool = False
     is_withdrawn: bool = False
+    can_roll_back: bool = False
+    no_rollback_because: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """One of the objects that `permafrost history --json` prints."""
@@ -75,13 +79,22 @@ def read_history(config: PipelineConfig, limit: int | None = None) -> list[PastR
     if connection.HasField("sqlite") and not os.path.exists(connection.sqlite.filename_uri):
         return []
     store, name = open_store(connection), config.pipeline.name
-    versions = {push.version: push for push in pushes(store, name)}
+    pushed = pushes(store, name)
+    versions = {push.version: push for push in pushed}
     told = [_rollback(context, summary, versions) for context, summary in rollbacks(store, name)]
     runs = sorted(_runs(store, name), key=lambda run: run.id, reverse=True)[:limit]
     for run in runs:
         goes_on = run is runs[0] and is_held(config.pipeline.root)
         told.append(_run(RunMetadata(store, name, run.name), run, versions, goes_on=goes_on))
-    return sorted(told, key=lambda each: each.started, reverse=True)[:limit]
+    newest = sorted(told, key=lambda each: each.started, reverse=True)[:limit]
+    shown = [each.version for each in newest if each.version is not None and not each.is_live]
+    obstacles = rollback_obstacles(store, pushed, shown, read=False)
+    return [
+        replace(each, can_roll_back=not obstacle, no_rollback_because=obstacle)
+        if (obstacle := obstacles.get(each.version or "")) is not None
+        else each
+        for each in newest
+    ]
 
 
 def _runs(store: MetadataStore, pipeline_name: str) -> list[mlmd.Context]:

@@ -7,6 +7,7 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.dsl.io import fileio
 
+from components.atomic_pusher.serving_folder import remove_leftover
 from pipeline.run_record import RUN_TYPE, outcome_of, record_outcome
 
 _GOES_ON = (mlmd.Execution.NEW, mlmd.Execution.RUNNING)
@@ -34,7 +35,7 @@ def clear_killed_runs(store: MetadataStore, pipeline_name: str, artifacts_root: 
         component = contexts["node"].name.removeprefix(f"{pipeline_name}.")
         _log.warning("%s of run %s was killed; clearing away what it left", component, contexts[RUN_TYPE].name)
         for folder in _folders(execution, f"{artifacts_root}/{component}"):
-            fileio.rmtree(folder)
+            remove_leftover(folder)
         _abandon(store, execution)
         if outcome_of(contexts[RUN_TYPE]) is None:
             summary = {"error": f"the run was killed while {component} ran", "component": component, "killed": True}

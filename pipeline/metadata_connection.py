@@ -8,6 +8,7 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from pipeline.config import PipelineConfig
+from pipeline.folders import require_folders
 from pipeline.metadata_settings import MYSQL
 from trainer_module.errors import UserError
 
@@ -21,7 +22,8 @@ def metadata_connection(config: PipelineConfig) -> mlmd.ConnectionConfig:
         config: With absolute paths.
 
     Raises:
-        UserError: The variable that `password_env` names isn't set, or no database is named for a remote root.
+        UserError: The variable that `password_env` names isn't set, no database is named for a remote root, or the
+            folder can't be made.
     """
     settings = config.metadata
     if settings.uri is None or settings.sqlite_path is not None:
@@ -31,6 +33,7 @@ def metadata_connection(config: PipelineConfig) -> mlmd.ConnectionConfig:
                 f"metadata.uri: is missing: an SQLite file can't be in pipeline.root, {config.pipeline.root}; name a "
                 "database, or a file on this machine"
             )
+        require_folders({"metadata.uri" if settings.sqlite_path else "pipeline.root": os.path.dirname(path)})
         return sqlite_metadata_connection_config(path)
     parts = urlsplit(settings.uri)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")

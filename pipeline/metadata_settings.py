@@ -63,6 +63,9 @@ class MetadataSettings(StrictSection):
 def _uri_problems(uri: str) -> Iterator[str]:
     """What is wrong, without showing the password that may be in there."""
     scheme, _, rest = uri.partition("://")
+    if "\0" in unquote(uri):
+        yield "can't hold a NUL character"
+        return
     if scheme not in (SQLITE, MYSQL, POSTGRESQL) or not rest:
         yield "should begin with sqlite:///, mysql:// or postgresql://"
         return

@@ -1,6 +1,5 @@
 """Makes a model live again that was live before."""
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,19 +9,20 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.dsl.io import fileio
 from tfx.utils import path_utils
 
-from components.artifact_properties import MODEL_ID, WITHDRAWN
+from components.artifact_properties import MODEL_FILES, MODEL_ID, WITHDRAWN
 from components.atomic_pusher.archive import archive
+from components.atomic_pusher.model_files import files_to_json
 from components.atomic_pusher.push import Pushed, push
-from components.atomic_pusher.serving_folder import entries
+from components.atomic_pusher.serving_folder import entries, remove_leftover
 from pipeline.config import PipelineConfig
+from pipeline.folders import output_folders, require_folders
 from pipeline.killed_runs import clear_killed_runs
 from pipeline.metadata_connection import metadata_connection
 from pipeline.metadata_store import open_store
 from pipeline.pipeline import artifacts_root
-from pipeline.pushes import Push, pushes
+from pipeline.pushes import Push, pushes, rollback_obstacles
 from pipeline.rollback_record import record_rollback
 from pipeline.run_lock import run_lock
-from pipeline.run_metadata import int_property
 from trainer_module.errors import UserError
 
 
@@ -59,6 +59,7 @@ def roll_back(config: PipelineConfig, to_version: str | None = None) -> Rollback
     Raises:
         UserError: There is nothing to go back to, the version can't be gone back to, or a run goes on.
     """
+    require_folders(output_folders(config))
     name = config.pipeline.name
     with run_lock(config.pipeline.root, "a rollback"):
         store = open_store(metadata_connection(config))
@@ -67,8 +68,8 @@ def roll_back(config: PipelineConfig, to_version: str | None = None) -> Rollback
         live = next((each for each in history if each.is_live), None)
         if live is None or live.model is None:
             raise UserError(f"rollback: pipeline {name} has no live model: nothing was pushed yet")
-        target = _target(history, live, to_version)
-        model = _usable_model(store, target)
+        target = _target(store, history, live, to_version)
+        model = _usable_model(store, history, target)
         archives = f"{artifacts_root(config)}/rollback/pushed_model"
         _remove_leftovers(store, archives)
         pushed_uri = f"{archives}/{time.time_ns()}"
@@ -83,34 +84,29 @@ def roll_back(config: PipelineConfig, to_version: str | None = None) -> Rollback
         return done
 
 
-def _target(history: Sequence[Push], live: Push, to_version: str | None) -> Push:
+def _target(store: MetadataStore, history: Sequence[Push], live: Push, to_version: str | None) -> Push:
     assert live.model is not None
-    others = [each for each in history if each.model is not None and each.model.id != live.model.id]
     if to_version is None:
+        others = [each for each in history if each.model is not None and each.model.id != live.model.id]
         earlier = [each for each in others if not each.is_withdrawn and each.pushed.id < live.pushed.id]
         if not earlier:
             raise UserError(f"rollback: version {live.version} is live, and no earlier model is left to go back to")
         return earlier[0]
     named = next((each for each in history if each.version == to_version), None)
     if named is None:
-        known = ", ".join(each.version for each in others) or "none"
+        obstacles = rollback_obstacles(store, history, [each.version for each in history], read=False)
+        known = ", ".join(version for version, obstacle in obstacles.items() if not obstacle) or "none"
         raise UserError(f"--to {to_version}: this pipeline never pushed such a version; it can go back to: {known}")
-    if named.is_live or (named.model is not None and named.model.id == live.model.id):
-        raise UserError(f"--to {to_version}: its model is live already, as version {live.version}")
     return named
 
 
-def _usable_model(store: MetadataStore, target: Push) -> mlmd.Artifact:
-    where = f"rollback to version {target.version}"
-    if target.model is None:
-        raise UserError(f"{where}: ML Metadata no longer knows its model; choose another with --to")
-    if not fileio.exists(os.path.join(path_utils.serving_model_path(target.model.uri), "saved_model.pb")):
-        raise UserError(f"{where}: its model's files are gone from {target.model.uri}; choose another with --to")
-    # What a blessing is of: TFX's Evaluator writes it down.
-    blessings = store.get_artifacts_by_type("ModelBlessing")
-    of_model = [each for each in blessings if int_property(each, "current_model_id") == target.model.id]
-    if not any(int_property(each, "blessed") == 1 for each in of_model):
-        raise UserError(f"{where}: Evaluator never blessed its model; choose another with --to")
+def _usable_model(store: MetadataStore, history: Sequence[Push], target: Push) -> mlmd.Artifact:
+    obstacle = rollback_obstacles(store, history, [target.version], read=True)[target.version]
+    if obstacle or target.model is None:
+        raise UserError(
+            f"rollback to version {target.version}: {obstacle}; choose another with --to (`permafrost history` shows "
+            "which versions a rollback can go back to)"
+        )
     return target.model
 
 
@@ -118,7 +114,7 @@ def _remove_leftovers(store: MetadataStore, archives: str) -> None:
     """Removes what a rollback left that was killed before it was written down."""
     for name in entries(archives):
         if not store.get_artifacts_by_uri(f"{archives}/{name}"):
-            fileio.rmtree(f"{archives}/{name}")
+            remove_leftover(f"{archives}/{name}")
 
 
 def _push(config: PipelineConfig, model: mlmd.Artifact, pushed_uri: str) -> Pushed:
@@ -149,6 +145,11 @@ def _pushed_model(store: MetadataStore, pushed: Pushed, uri: str, model_id: int)
     artifact = mlmd.Artifact(type_id=store.get_artifact_type("PushedModel").id, uri=uri, state=mlmd.Artifact.LIVE)
     for name, number in {"pushed": 1, MODEL_ID: model_id}.items():
         artifact.custom_properties[name].int_value = number
-    for name, text in {"pushed_destination": pushed.path, "pushed_version": str(pushed.version)}.items():
+    texts = {
+        "pushed_destination": pushed.path,
+        "pushed_version": str(pushed.version),
+        MODEL_FILES: files_to_json(pushed.files),
+    }
+    for name, text in texts.items():
         artifact.custom_properties[name].string_value = text
     return artifact

@@ -2,9 +2,17 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-NonEmpty = Annotated[str, Field(min_length=1)]
+
+def _refuse_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError(f"can't hold a NUL character; given {text!r}")
+    return text
+
+
+NonEmpty = Annotated[str, Field(min_length=1), AfterValidator(_refuse_nul)]
+"""Text that names something, such as a path."""
 
 
 class StrictSection(BaseModel):

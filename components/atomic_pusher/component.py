@@ -24,7 +24,7 @@ class AtomicPusher(base_component.BaseComponent):
     """Pushes a blessed model into a folder as TensorFlow Serving reads it: one numbered folder per version.
 
     What it does more than the stock Pusher: see `push.push`. Its output is the stock Pusher's, `pushed_model`, with the
-    custom property `model_id` beside TFX's own, or `reason` where nothing was pushed.
+    custom properties `model_id` and `model_files` beside TFX's own, or `reason` where nothing was pushed.
 
     Args:
         model: The Trainer's.

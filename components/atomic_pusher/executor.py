@@ -17,8 +17,9 @@ from tfx.types.standard_component_specs import (
 )
 from tfx.utils import proto_utils
 
-from components.artifact_properties import MODEL_ID, REASON, WITHDRAWN
+from components.artifact_properties import MODEL_FILES, MODEL_ID, REASON, WITHDRAWN
 from components.atomic_pusher.archive import archive
+from components.atomic_pusher.model_files import files_to_json
 from components.atomic_pusher.push import push
 
 KEEP_VERSIONS_KEY = "keep_versions"
@@ -67,6 +68,8 @@ class Executor(StockExecutor):
             keep_versions=exec_properties.get(KEEP_VERSIONS_KEY),
         )
         pushed_model.set_int_custom_property(MODEL_ID, model.id)
+        # `permafrost rollback` goes by it: what it makes live again must be what was pushed.
+        pushed_model.set_string_custom_property(MODEL_FILES, files_to_json(pushed.files))
         self._MarkPushed(pushed_model, pushed_destination=pushed.path, pushed_version=str(pushed.version))
 
     def _reason_against(self, input_dict: dict[str, list[Artifact]]) -> str:

@@ -11,9 +11,17 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from components.atomic_pusher.disk_errors import explained, require_room
-from components.atomic_pusher.model_files import copy_into, model_files, room_of
-from components.atomic_pusher.origin import ORIGIN_FILE, Origin, read_origin
-from components.atomic_pusher.serving_folder import UNFINISHED, entries, newest, next_version, version_path, versions
+from components.atomic_pusher.model_files import copy_into, holds, model_files, room_of
+from components.atomic_pusher.origin import ORIGIN_FILE, Origin
+from components.atomic_pusher.serving_folder import (
+    UNFINISHED,
+    entries,
+    newest,
+    next_version,
+    remove_leftover,
+    version_path,
+    versions,
+)
 from trainer_module.errors import UserError
 
 _PUSHING = UNFINISHED + "pushing-"
@@ -40,7 +48,7 @@ def push(model_dir: str, folder: str, origin: Origin, keep_versions: int | None)
         with _alone_in(folder):
             _remove_leftovers(folder)
             served = newest(folder)
-            if served and origin.is_of(read_origin(served[1])):
+            if served and holds(served[1], origin):
                 pushed = (*served, False)
             else:
                 pushed = (*_push(model_dir, folder, origin), True)
@@ -89,7 +97,7 @@ def _remove_leftovers(folder: str) -> None:
     for name in entries(folder):
         if name.startswith((_PUSHING, _PRUNED)):
             _log.warning("removing %s, which an interrupted push left", os.path.join(folder, name))
-            shutil.rmtree(os.path.join(folder, name))
+            remove_leftover(os.path.join(folder, name))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import os
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from tfx.dsl.io import fileio
 
 ORIGIN_FILE = os.path.join("assets.extra", "pushed_from.json")
@@ -35,10 +35,12 @@ class Origin(BaseModel):
 def read_origin(version: str) -> Origin | None:
     """The note in a version's folder; None where there is none that can be read."""
     file = os.path.join(version, ORIGIN_FILE)
-    if not fileio.exists(file):
+    # Anything but a file on this machine, such as a pipe, could keep a reader waiting for ever.
+    if not (fileio.exists(file) if "://" in file else os.path.isfile(file)):
         return None
-    with fileio.open(file, "r") as stream:
-        try:
+    try:
+        with fileio.open(file, "rb") as stream:
             return Origin.model_validate_json(stream.read())
-        except ValidationError:
-            return None
+    except Exception:
+        # Each kind of storage has errors of its own.
+        return None

@@ -6,9 +6,9 @@ from contextlib import suppress
 
 from tfx.dsl.io import fileio
 
-from components.atomic_pusher.model_files import SAVED_MODEL, copy_into, model_files
-from components.atomic_pusher.origin import ORIGIN_FILE, Origin, read_origin
-from components.atomic_pusher.serving_folder import newest, next_version, version_path, versions
+from components.atomic_pusher.model_files import SAVED_MODEL, copy_into, holds, model_files
+from components.atomic_pusher.origin import ORIGIN_FILE, Origin
+from components.atomic_pusher.serving_folder import newest, next_version, remove_leftover, version_path, versions
 
 _log = logging.getLogger("permafrost.push")
 
@@ -23,7 +23,7 @@ def push(model_dir: str, folder: str, origin: Origin, keep_versions: int | None)
     version = next_version(folder)
     _remove_leftovers(folder)
     served = newest(folder)
-    if served and origin.is_of(read_origin(served[1])):
+    if served and holds(served[1], origin):
         pushed = (*served, False)
     else:
         path = version_path(folder, version)
@@ -67,7 +67,7 @@ def _remove_leftovers(folder: str) -> None:
     for path in versions(folder).values():
         if not fileio.exists(os.path.join(path, SAVED_MODEL)) and fileio.exists(os.path.join(path, ORIGIN_FILE)):
             _log.warning("removing %s, which an interrupted push left", path)
-            fileio.rmtree(path)
+            remove_leftover(path)
 
 
 def _makedirs_of(file: str) -> None:

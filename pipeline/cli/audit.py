@@ -54,22 +54,21 @@ def _version_folder(model: str) -> str:
     """The folder of the SavedModel: the given one, or the highest version in it."""
     import tensorflow as tf
 
+    from components.atomic_pusher.serving_folder import versions
+
     gfile = tf.io.gfile
     if not gfile.isdir(model):
         raise UserError(f"{model}: no such folder; give an exported model, or the serving folder it was pushed to")
     if gfile.exists(os.path.join(model, "saved_model.pb")):
         return model
-    names = (name.rstrip("/") for name in gfile.listdir(model))
     # Pusher copies saved_model.pb last: without it a version isn't complete.
-    versions = [
-        name for name in names if name.isdecimal() and gfile.exists(os.path.join(model, name, "saved_model.pb"))
-    ]
-    if not versions:
+    complete = [path for path in versions(model).values() if gfile.exists(os.path.join(path, "saved_model.pb"))]
+    if not complete:
         raise UserError(
             f"{model}: there is neither a saved_model.pb nor a numbered version in it; "
             "give an exported model, or the serving folder it was pushed to"
         )
-    return os.path.join(model, max(versions, key=int))
+    return complete[-1]
 
 
 def _hub_model(given: str | None, recorded: str, model_dir: str) -> HubModel:

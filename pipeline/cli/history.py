@@ -40,7 +40,7 @@ def history_command(config_file: Path, overrides: Sequence[str], limit: int, as_
 
 
 def _table(told: Sequence["PastRun"], config: PipelineConfig) -> Table:
-    table = Table("started", "outcome", "version")
+    table = Table("started", "outcome", "version", "rollback")
     with_spans = any(each.spans for each in told)
     if with_spans:
         table.add_column("spans")
@@ -55,10 +55,11 @@ def _table(told: Sequence["PastRun"], config: PipelineConfig) -> Table:
             f"{each.started.astimezone():%Y-%m-%d %H:%M}",
             f"[{colour}]{each.outcome.replace('_', ' ')}[/]",
             _version(each),
+            "possible" if each.can_roll_back else "[red]no[/]" if each.no_rollback_because else "",
             *([each.spans.window(config.data.train) if each.spans else ""] if with_spans else []),
             escape("; ".join(each.rules) or ("" if each.outcome == "rolled_back" else "nothing")),
             *(f"{each.metrics[name]:.4f}" if name in each.metrics else "" for name in metrics),
-            escape(each.reason),
+            escape("; ".join(filter(None, [each.reason, each.no_rollback_because]))),
         )
     return table
 

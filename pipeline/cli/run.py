@@ -11,6 +11,8 @@ from typing import Literal
 from pipeline.cli.live_view import LiveView
 from pipeline.cli.terminal import Terminal
 from pipeline.config_file import load_config
+from pipeline.folders import output_folders, require_folders
+from trainer_module.errors import UserError
 
 
 def run_command(
@@ -33,9 +35,14 @@ def run_command(
         UserError: The config, the data, the model or a rule is wrong.
     """
     config = load_config(config_file, overrides)
+    # The log is in one of these folders.
+    require_folders(output_folders(config))
     log_file = log_file or Path(config.pipeline.root, "logs", f"{datetime.now():%Y%m%d-%H%M%S}.log")
     terminal = Terminal.open()
-    terminal.hide_noise(log_file)
+    try:
+        terminal.hide_noise(log_file)
+    except OSError as error:
+        raise UserError(f"--log-file: {log_file} can't be written: {error.strerror}; name another file") from error
     console = terminal.err if as_json else terminal.out
     with LiveView(console) as view:
         # Imported under the view, because it takes seconds. Nothing of it ever becomes garbage, but Python would look

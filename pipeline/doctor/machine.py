@@ -1,13 +1,12 @@
 """Checks of the machine: memory, and the folders that a pipeline writes to."""
 
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from rich.filesize import decimal
 
 from pipeline.doctor.examination import Finding, ok, problem, warning
+from pipeline.folders import ADVICE, folder_problem, nearest
 
 _GB = 10**9
 # A quickstart run peaks at 3 GB, TFX and TensorFlow included; BERT-base at twice that.
@@ -40,30 +39,15 @@ def check_folder(path: str, least: int = _LEAST_DISK, enough: int = _ENOUGH_DISK
         least: Bytes, below which nothing works.
         enough: Bytes, below which it may not.
     """
-    existing = _nearest(Path(path))
-    if not existing.is_dir():
-        return problem(f"{existing} is a file, so {path} can't be a folder", "name another folder in the config")
-    try:
-        with tempfile.TemporaryFile(dir=existing) as file:
-            file.write(b"permafrost")
-    except OSError as error:
-        return problem(
-            f"{existing} can't be written: {error.strerror}", "name another folder in the config, or change its rights"
-        )
-    free = shutil.disk_usage(existing).free
+    if found := folder_problem(path):
+        return problem(found, ADVICE)
+    free = shutil.disk_usage(nearest(Path(path))).free
     found = f"{path} can be written; {decimal(free)} free"
     if free < least:
         return problem(found, f"a run needs {decimal(least)} at least: make room, or name another folder")
     if free < enough:
         return warning(found, f"a few runs of BERT-base fill {decimal(enough)}: make room, or name another folder")
     return ok(found)
-
-
-def _nearest(path: Path) -> Path:
-    """The first of a path and its parents that exists."""
-    while not os.path.lexists(path) and path != path.parent:
-        path = path.parent
-    return path
 
 
 def _free_memory() -> int:

@@ -10,6 +10,7 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from components.example_gen.data_paths import check_paths
 from pipeline.beam_args import local_beam_args
 from pipeline.config import PipelineConfig
+from pipeline.folders import output_folders, require_folders
 from pipeline.killed_runs import clear_killed_runs
 from pipeline.metadata_connection import metadata_connection
 from pipeline.metadata_store import open_store, user_error_of
@@ -110,6 +111,7 @@ def _failure(error: BaseException, watch: "_Watch", metadata: ConnectionConfig) 
 
 
 def _refuse_early(config: PipelineConfig) -> None:
+    require_folders(output_folders(config))
     check_paths(config.data.train, config.data.eval)
     schema = config.data.schema_path
     if schema and "://" not in schema and not os.path.isfile(schema):

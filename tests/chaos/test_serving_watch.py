@@ -44,3 +44,12 @@ def test_a_version_that_changes_is_seen(tmp_path: Path):
 def test_a_version_that_is_taken_away_in_one_step_is_fine(tmp_path: Path):
     version = write_version(tmp_path / "7")
     assert watched(tmp_path, lambda: version.rename(tmp_path / ".permafrost-pruned-7")) == []
+
+
+def test_what_is_no_version_is_not_looked_at(tmp_path: Path):
+    def put_odd_entries() -> None:
+        (tmp_path / "7").touch()
+        (tmp_path / "8").symlink_to(tmp_path)
+        (tmp_path / str(2**63)).mkdir()
+
+    assert watched(tmp_path, put_odd_entries) == []

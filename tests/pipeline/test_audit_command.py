@@ -33,7 +33,10 @@ def plan(tiny_hub: Path) -> FreezePlan:
 
 @pytest.fixture(scope="module")
 def serving(plan: FreezePlan, export_variables: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A serving folder: version 9 has a changed number in a frozen matrix, version 10 is sound."""
+    """A serving folder: version 9 has a changed number in a frozen matrix, version 10 is sound.
+
+    What else is in there has a number, but is no version.
+    """
     folder = tmp_path_factory.mktemp("serving")
     for version, changed in (("9", FROZEN), ("10", None)):
         values = {
@@ -41,6 +44,10 @@ def serving(plan: FreezePlan, export_variables: Callable[..., Path], tmp_path_fa
             for name, value in HubModel(plan.model.hub).weights.items()
         }
         export_variables(folder / version, values, plan)
+    (folder / "11").symlink_to(folder / "9")
+    (folder / "12").touch()
+    (folder / str(2**63)).mkdir()
+    (folder / str(2**63) / "saved_model.pb").touch()
     return folder
 
 

@@ -9,6 +9,7 @@ from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
+from components.atomic_pusher.model_files import describe_files, files_to_json
 from pipeline.config import PipelineConfig
 from pipeline.history import PastRun, read_history
 from pipeline.rollback_record import record_rollback
@@ -43,8 +44,8 @@ class Past:
             for name in ("pipeline", "pipeline_run", "node")
         }
 
-    def artifact(self, kind: str, **properties: int | str) -> mlmd.Artifact:
-        artifact = mlmd.Artifact(type_id=self._types[kind], uri=str(self.root), state=mlmd.Artifact.LIVE)
+    def artifact(self, kind: str, uri: str = "", **properties: int | str) -> mlmd.Artifact:
+        artifact = mlmd.Artifact(type_id=self._types[kind], uri=uri or str(self.root), state=mlmd.Artifact.LIVE)
         for name, value in properties.items():
             setattr(artifact.custom_properties[name], "int_value" if isinstance(value, int) else "string_value", value)
         return artifact
@@ -66,10 +67,18 @@ class Past:
     def push(self, run: str, version: str) -> int:
         """A whole run that ended with a push; gives the model's id."""
         self.begin(run)
-        (model,) = self.execute(run, "Trainer", self.artifact("Model"))
+        for name in ("saved_model.pb", "variables.index"):
+            self.model_file(run, name).parent.mkdir(parents=True, exist_ok=True)
+            self.model_file(run, name).write_text(run)
+        files = files_to_json(describe_files(str(self.model_file(run, ""))))
+        (model,) = self.execute(run, "Trainer", self.artifact("Model", uri=str(self.root / run)))
         self.execute(run, "Evaluator", self.artifact("ModelBlessing", blessed=1, current_model_id=model))
-        self.execute(run, "Pusher", self.artifact("PushedModel", pushed=1, model_id=model, pushed_version=version))
+        pushed = self.artifact("PushedModel", pushed=1, model_id=model, pushed_version=version, model_files=files)
+        self.execute(run, "Pusher", pushed)
         return model
+
+    def model_file(self, run: str, name: str) -> Path:
+        return self.root / run / "Format-Serving" / name
 
     def end(self, run: str, outcome: Outcome, **summary: Any) -> None:
         record_outcome(self.store, run, outcome, summary)
@@ -162,6 +171,24 @@ def test_a_rollback_is_told_too(past: Past) -> None:
     assert past.told()[0].reason == "from version 18 to the model of version 17"
 
 
+def test_which_versions_a_rollback_can_go_back_to(past: Past) -> None:
+    runs = {"monday": "17", "tuesday": "18", "wednesday": "19", "thursday": "20"}
+    for run, version in runs.items():
+        past.push(run, version)
+    past.begin("friday")
+    past.model_file("tuesday", "variables.index").unlink()
+    past.model_file("wednesday", "variables.index").write_text("longer than before")
+    folders = {run: past.model_file(run, "") for run in runs}
+    assert [(run.version, run.can_roll_back, run.no_rollback_because) for run in past.told()] == [
+        (None, False, ""),
+        ("20", False, ""),
+        ("19", False, f"its model in {folders['wednesday']} can't be used: variables.index has changed"),
+        ("18", False, f"its model in {folders['tuesday']} can't be used: variables.index is gone"),
+        ("17", True, ""),
+    ]
+    assert [run.to_json()["can_roll_back"] for run in past.told(limit=2)] == [False, False]
+
+
 def test_other_pipelines_in_the_database_are_not_told(past: Past) -> None:
     past.begin("monday")
     past.execute("their monday", "FreezePlanner", pipeline="theirs")
@@ -174,22 +201,27 @@ def test_the_table(past: Past, permafrost: Any) -> None:
         f'[pipeline]\nname = "mine"\nroot = "{past.root}"\n[data]\ntrain = "rows-{{SPAN}}.csv"\ntext = ["body"]\n'
         'label = "topic"\n[model]\nhub = "bert"\n'
     )
+    past.push("saturday", "15")
+    past.push("sunday", "16")
+    past.model_file("sunday", "saved_model.pb").unlink()
     past.push("monday", "17")
     past.end("monday", "pushed", metrics={"accuracy": 0.91239})
     past.begin("tuesday")
     past.end("tuesday", "not_blessed", not_blessed_because=["accuracy is 0.5"])
     assert permafrost("history", "--config", str(file)) == 0
-    header, tuesday, monday = (line for line in permafrost.out.splitlines() if any(map(str.isalnum, line)))
+    header, tuesday, monday, *earlier = (line for line in permafrost.out.splitlines() if any(map(str.isalnum, line)))
     assert [cell.strip() for cell in header.strip("┃").split("┃")] == [
-        "started", "outcome", "version", "spans", "frozen by", "accuracy", "why"
+        "started", "outcome", "version", "rollback", "spans", "frozen by", "accuracy", "why"
     ]  # fmt: skip
     frozen = "freeze embeddings; freeze encoder[:3]"
     assert [cell.strip() for cell in tuesday.strip("│").split("│")][1:] == [
-        "not blessed", "", "1 to 8", frozen, "", "accuracy is 0.5"
+        "not blessed", "", "", "1 to 8", frozen, "", "accuracy is 0.5"
     ]  # fmt: skip
     assert [cell.strip() for cell in monday.strip("│").split("│")][1:] == [
-        "pushed", "17 live", "1 to 8", frozen, "0.9124", ""
+        "pushed", "17 live", "", "1 to 8", frozen, "0.9124", ""
     ]  # fmt: skip
+    assert ["│ 16      │ no       │" in permafrost.out, "│ 15      │ possible │" in permafrost.out] == [True, True]
+    assert "its model's files are gone from" in "".join(earlier)
 
 
 def test_a_pipeline_that_never_ran(tmp_path: Path, permafrost: Any) -> None:

@@ -11,6 +11,7 @@ from tfx.types import standard_artifacts
 from tfx.types.artifact import Artifact
 
 from components.atomic_pusher.executor import Executor
+from components.atomic_pusher.model_files import describe_files, files_to_json
 
 
 @pytest.fixture
@@ -50,6 +51,7 @@ def test_what_is_pushed_is_known_to_ml_metadata(run: Callable[..., Artifact], mo
         "pushed_destination": str(version),
         "pushed_version": version.name,
         "model_id": 7,
+        "model_files": files_to_json(describe_files(str(model))),
     }
     assert Path(pushed.uri, "saved_model.pb").samefile(model / "saved_model.pb"), "the archive takes no room"
     assert not (version / "saved_model.pb").samefile(model / "saved_model.pb")

@@ -1,17 +1,20 @@
 """A push is all or nothing; what stays, stays whole."""
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from components.atomic_pusher import local_push, remote_push
 from components.atomic_pusher.model_files import digest_of, model_files
 from components.atomic_pusher.origin import Origin, read_origin
+from components.atomic_pusher.serving_folder import versions
 from trainer_module.errors import UserError
 
 ORIGIN = "assets.extra/pushed_from.json"
@@ -49,9 +52,9 @@ def test_the_same_artifact_is_pushed_once(push_model: Any) -> None:
 
 
 def test_an_artifact_that_is_no_longer_the_newest_is_pushed_again(push_model: Any, tmp_path: Path) -> None:
-    versions = [push_model(model_id=model_id).version for model_id in (7, 8, 7)]
-    assert sorted(set(versions)) == versions
-    assert [int(name) for name in names(tmp_path / "serving")] == versions
+    pushed = [push_model(model_id=model_id).version for model_id in (7, 8, 7)]
+    assert sorted(set(pushed)) == pushed
+    assert [int(name) for name in names(tmp_path / "serving")] == pushed
 
 
 def test_other_content_at_the_same_address_is_pushed(push_model: Any, model: Path) -> None:
@@ -119,6 +122,113 @@ def test_the_next_push_removes_what_an_interrupted_one_left(push_model: Any, tmp
         (serving / name / "variables").mkdir(parents=True)
     pushed = push_model()
     assert names(serving) == [".git", str(pushed.version)]
+
+
+def put_odd_entry(path: Path, kind: str) -> None:
+    """Puts something other than a folder at `path`; a link points to a folder with a file."""
+    if kind == "file":
+        path.write_text("content")
+        return
+    target = path.parent.parent / "elsewhere"
+    (target / "variables").mkdir(parents=True)
+    (target / "saved_model.pb").touch()
+    path.symlink_to(target if kind == "link" else target / "nowhere")
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "dangling link"])
+def test_an_odd_entry_with_a_numeric_name_is_no_version(
+    push_model: Any, tmp_path: Path, can_rename: bool, kind: str
+) -> None:
+    """TensorFlow Serving looks at names only, so new versions follow it all the same."""
+    serving = tmp_path / "serving"
+    (serving / "1").mkdir(parents=True)
+    odd = int(time.time()) + 1000
+    put_odd_entry(serving / str(odd), kind)
+    assert list(versions(str(serving))) == [1]
+    pushed = [push_model(model_id=model_id, keep=1).version for model_id in (7, 8, 8)]
+    assert pushed == [odd + 1, odd + 2, odd + 2]
+    assert names(serving) == [str(odd), str(odd + 2)]
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "dangling link"])
+@pytest.mark.parametrize("name", [".permafrost-pushing-17", ".permafrost-pruned-9"])
+def test_a_leftover_of_any_kind_is_removed(push_model: Any, tmp_path: Path, name: str, kind: str) -> None:
+    (tmp_path / "serving").mkdir()
+    put_odd_entry(tmp_path / "serving" / name, kind)
+    pushed = push_model()
+    assert names(tmp_path / "serving") == [str(pushed.version)]
+    assert kind != "link" or (tmp_path / "elsewhere" / "saved_model.pb").exists(), "what a link points to stays"
+
+
+def test_what_a_link_inside_a_leftover_points_to_stays(push_model: Any, tmp_path: Path) -> None:
+    leftover = tmp_path / "serving" / ".permafrost-pushing-17"
+    leftover.mkdir(parents=True)
+    put_odd_entry(leftover / "variables", "link")
+    push_model()
+    assert not leftover.exists()
+    assert (tmp_path / "serving" / "elsewhere" / "saved_model.pb").exists()
+
+
+def test_a_leftover_that_cannot_be_removed_is_a_warning(
+    push_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    leftover = tmp_path / "serving" / ".permafrost-pruned-9"
+    leftover.mkdir(parents=True)
+    error = PermissionError(13, "Permission denied", str(leftover))
+    monkeypatch.setattr(shutil, "rmtree", Mock(side_effect=error))
+    pushed = push_model()
+    assert pushed.is_new
+    assert names(tmp_path / "serving") == [leftover.name, str(pushed.version)]
+    assert caplog.messages[:2] == [
+        f"removing {leftover}, which an interrupted push left",
+        f"{leftover} can't be removed: {error}; remove it yourself",
+    ]
+
+
+def test_a_number_beyond_int64_counts_for_nothing(push_model: Any, tmp_path: Path, can_rename: bool) -> None:
+    beyond = tmp_path / "serving" / str(2**63)
+    beyond.mkdir(parents=True)
+    pushed = push_model(keep=1)
+    assert pushed.version <= time.time()
+    assert list(versions(str(tmp_path / "serving"))) == [pushed.version]
+    assert beyond.exists()
+
+
+def test_nothing_can_follow_the_highest_number(push_model: Any, tmp_path: Path, can_rename: bool) -> None:
+    highest = tmp_path / "serving" / str(2**63 - 1)
+    highest.mkdir(parents=True)
+    with pytest.raises(UserError) as caught:
+        push_model()
+    assert str(caught.value) == (
+        f"push.directory: {highest} has the highest number that TensorFlow Serving reads, so that no version can "
+        "follow it; remove or rename it, then run again"
+    )
+    assert names(tmp_path / "serving") == [highest.name]
+
+
+def damage_variables(version: Path) -> None:
+    (version / "variables" / "variables.index").unlink()
+
+
+def replace_note_by_a_pipe(version: Path) -> None:
+    (version / ORIGIN).unlink()
+    os.mkfifo(version / ORIGIN)
+
+
+def replace_note_by_a_folder(version: Path) -> None:
+    (version / ORIGIN).unlink()
+    (version / ORIGIN).mkdir()
+
+
+@pytest.mark.parametrize("damage", [damage_variables, replace_note_by_a_pipe, replace_note_by_a_folder])
+def test_a_damaged_version_is_not_taken_for_the_push(
+    push_model: Any, can_rename: bool, damage: Callable[[Path], None]
+) -> None:
+    first = push_model()
+    damage(Path(first.path))
+    second = push_model()
+    assert second.is_new
+    assert second.version > first.version
 
 
 def test_where_nothing_can_be_renamed_saved_model_comes_last(

@@ -66,7 +66,7 @@ def test_each_problem_is_told_with_what_to_do(permafrost: Any, tmp_path: Path) -
     (root,) = [number for number, line in enumerate(lines) if "pipeline.root" in line]
     assert lines[root].startswith("problem pipeline.root")
     assert lines[root].endswith(f"{tmp_path / 'file'} is a file, so {tmp_path / 'file' / 'run'} can't be a folder")
-    assert lines[root + 1].endswith("→ name another folder in the config")
+    assert lines[root + 1].endswith("→ name another folder in the config, or change its rights")
     (model,) = [line for line in lines if "model.hub " in line]
     assert model.startswith("problem model.hub")
     assert f"{tmp_path}/[nowhere]" in model
