@@ -18,6 +18,8 @@ from trainer_module.hub.saved_model_reader import files_in, refuse_special_file
 from trainer_module.prefix_cache.scratch_folder import ScratchFolder
 
 _CHUNK = 1 << 22
+# Programs and assets are at most some hundred MiB; a file that claims more, such as a sparse one, is not read.
+_LARGEST_FILE = 1 << 31
 _lock = threading.Lock()
 
 
@@ -80,6 +82,8 @@ def _read(path: str, key: str, target: str | None = None) -> str:
     for file in sorted(_content_files(path, key)):
         source = os.path.join(path, file)
         refuse_special_file(source, key)
+        if not file.startswith("variables") and (length := tf.io.gfile.stat(source).length) > _LARGEST_FILE:
+            raise UserError(f"{key}: {source} is damaged (it has {length:,} bytes); fetch the model again")
         content = hashlib.sha256()
         copied = os.path.join(target, file) if target else os.devnull
         os.makedirs(os.path.dirname(copied), exist_ok=True)

@@ -70,7 +70,7 @@ def make_tokenizer(source: Vocabulary | PreprocessingModel) -> Tokenizer:
     return try_program(
         lambda: HubTokenizer(tf.saved_model.load(source.path)),
         key="model.preprocess",
-        handle=source.path,
+        handle=source.handle,
         doing="loaded",
     )
 
@@ -90,12 +90,12 @@ def try_preprocessing_model(source: PreprocessingModel, words: int) -> None:
     tokens = try_program(
         lambda: tokenizer.tokenize(texts).flat_values.numpy(),
         key="model.preprocess",
-        handle=source.path,
+        handle=source.handle,
         doing="called",
     )
     ids = [tokenizer.start, tokenizer.separator, *tokens.tolist()]
     if min(ids) < 0 or (words and max(ids) >= words):
         raise UserError(
-            f"model.preprocess: {source.path} gives token ids from {min(ids)} to {max(ids)}, but the encoder has "
+            f"model.preprocess: {source.handle} gives token ids from {min(ids)} to {max(ids)}, but the encoder has "
             f"{words} word embeddings; name the preprocessing model that belongs to the encoder"
         )

@@ -21,9 +21,11 @@ class PreprocessingModel:
 
     Attributes:
         path: The folder of its private copy; see `private_copy`.
+        handle: The original, for messages.
     """
 
     path: str
+    handle: str
 
 
 def find_tokenizer(settings: BertSettings, hub_model: HubModel | None = None) -> Vocabulary | PreprocessingModel:
@@ -53,4 +55,4 @@ def find_tokenizer(settings: BertSettings, hub_model: HubModel | None = None) ->
             f"model.preprocess: {settings.preprocess} is a SavedModel but no preprocessing model: it has no `tokenize`"
             "; name the preprocessing model that belongs to the encoder"
         )
-    return PreprocessingModel(copied)
+    return PreprocessingModel(copied, path)

@@ -50,7 +50,7 @@ def test_a_preprocessing_model_is_needed_where_the_encoder_need_not_exist(
 ) -> None:
     path = hub_model("bert_preprocess")
     found = find_tokenizer(settings(tmp_path / "nowhere", preprocess=str(path)))
-    assert found == PreprocessingModel(private_copy(str(path)).folder)
+    assert found == PreprocessingModel(private_copy(str(path)).folder, str(path))
 
 
 def test_an_encoder_is_no_preprocessing_model(tiny_hub: Path) -> None:
