@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+_MOST_SHOWN = 20
+
 
 class UserError(Exception):
     """Something the user can mend: a config, a rule, a model or data.
 
     The command line prints it as it is and exits with code 2; it never shows a traceback.
-    Each problem says what is wrong, where (file, key, column, rule), and what to do.
+    Each problem says what is wrong, where (file, key, column, rule), and what to do. Of very many, the first are shown.
 
     Args:
         problems: One message, or all of them when several were found at once.
@@ -29,8 +31,11 @@ class UserError(Exception):
     def __str__(self) -> str:
         if len(self.problems) == 1:
             return self.problems[0]
-        lines = [f"  - {problem}" for problem in self.problems]
-        return "\n".join([f"{len(lines)} problems:", *lines])
+        count = len(self.problems)
+        lines = [f"  - {problem}" for problem in self.problems[:_MOST_SHOWN]]
+        if count > _MOST_SHOWN:
+            return "\n".join([f"{count:,} problems; the first {_MOST_SHOWN}:", *lines])
+        return "\n".join([f"{count} problems:", *lines])
 
 
 class PassingFailure(UserError):
