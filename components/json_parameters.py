@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from trainer_module.errors import UserError
+from trainer_module.validation import parse, refused_values
 
 
 def read_object(key: str, text: str, example: str) -> dict[str, Any]:
@@ -22,9 +23,11 @@ def read_object(key: str, text: str, example: str) -> dict[str, Any]:
         {'epochs': 5}
     """
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
+        value = parse(json.loads, text)
+    except ValueError as error:
         raise UserError(f"{key}: is not valid JSON: {error}; write an object such as {example}") from None
     if not isinstance(value, dict):
         raise UserError(f"{key}: must be a JSON object such as {example}; given {text!r}")
+    if problems := list(refused_values(value, (key,))):
+        raise UserError(problems)
     return value

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.config import PipelineConfig
 from trainer_module.errors import UserError
-from trainer_module.validation import describe_validation_error
+from trainer_module.validation import describe_validation_error, parse, refused_values, shortened
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -41,6 +41,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> PipelineConfig:
     """
     given = _read_toml(path)
     problems = [problem for override in overrides if (problem := _apply(given, override))]
+    problems += refused_values(given)
     if problems:
         raise UserError(problems)
     try:
@@ -52,20 +53,23 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> PipelineConfig:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise UserError(f"{path}: {_why_no_file(path)}")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        if not path.is_file():
+            raise UserError(f"{path}: {_why_no_file(path)}")
+        given: dict[str, Any] = parse(tomllib.loads, path.read_text(encoding="utf-8-sig"))
+        return given
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: is not UTF-8 (at byte {error.start}); save it as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise UserError(f"{path}: is not valid TOML: {error}") from None
 
 
 def _why_no_file(path: Path) -> str:
     folder = path if path.is_dir() else path.parent
+    if path.exists() and not path.is_dir():
+        return "is no regular file; give a config file"
     reason = "is a folder, not a config file" if path.is_dir() else "no such file"
     names = sorted(file.name for file in folder.glob("*.toml") if file.is_file())
     near = difflib.get_close_matches(path.name, names, n=1)
@@ -80,6 +84,7 @@ def _apply(config: dict[str, Any], override: str) -> str | None:
     """Writes one `section.key=value` into `config`; returns what is wrong with it, if anything."""
     key, equals, text = override.partition("=")
     parts = [part.strip() for part in key.split(".")]
+    override = shortened(override)
     if not equals:
         return f"--set {override}: has no '='; write section.key=value, such as model.max_tokens=64"
     if not all(parts):
@@ -88,14 +93,16 @@ def _apply(config: dict[str, Any], override: str) -> str | None:
         return f"--set {override}: {key!r} names no section{_with_section(parts[0])}"
     try:
         value = _read_value(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         return f"--set {override}: the value is not valid TOML: {error}"
     table = config
     for depth, part in enumerate(parts[:-1], start=1):
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
             parent = ".".join(parts[:depth])
-            return f"--set {override}: {parent} is a value ({table!r}), so it has no key {parts[depth]!r}"
+            return (
+                f"--set {override}: {parent} is a value ({shortened(repr(table))}), so it has no key {parts[depth]!r}"
+            )
     table[parts[-1]] = value
     return None
 
@@ -103,8 +110,8 @@ def _apply(config: dict[str, Any], override: str) -> str | None:
 def _read_value(text: str) -> Any:
     """TOML where it is TOML, else the text itself, unless it begins like a TOML string, list or table."""
     try:
-        parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        parsed = parse(tomllib.loads, f"value = {text}")
+    except ValueError:
         if text.lstrip().startswith(('"', "'", "[", "{")):
             raise
         return text

@@ -5,7 +5,9 @@ import zoneinfo
 from collections.abc import Mapping
 
 from trainer_module.errors import UserError
+from trainer_module.validation import shortened
 
+_MOST_DIGITS = 4
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _FIELDS: tuple[tuple[str, int, int, Mapping[str, int]], ...] = (
@@ -30,16 +32,18 @@ def check_cron(expression: str, option: str = "--cron") -> None:
     zone, fields = split_zone(expression)
     problems = []
     if zone is not None and zone not in zoneinfo.available_timezones():
-        problems.append(f"{option}: {zone!r} is no time zone; write one as in TZ=Europe/Berlin")
+        problems.append(f"{option}: {shortened(repr(zone))} is no time zone; write one as in TZ=Europe/Berlin")
     parts = fields.split()
     if len(parts) != len(_FIELDS):
         problems.append(
             f"{option}: should have 5 fields: minute, hour, day, month, weekday, as in '0 3 * * *'; "
-            f"given {expression!r}"
+            f"given {shortened(repr(expression))}"
         )
     else:
         for text, (name, low, high, names) in zip(parts, _FIELDS, strict=True):
-            problems += [f"{option}: {text!r} is no {name}: {reason}" for reason in _reasons(text, low, high, names)]
+            # Each reason once, however many items of a field it is about.
+            reasons = dict.fromkeys(_reasons(text, low, high, names))
+            problems += [f"{option}: {shortened(repr(text))} is no {name}: {reason}" for reason in reasons]
     if problems:
         raise UserError(problems)
 
@@ -76,23 +80,28 @@ def _values(field: str, low: int, high: int, names: Mapping[str, int]) -> tuple[
 
 
 def _number(text: str, names: Mapping[str, int]) -> int:
-    return names[text.upper()] if text.upper() in names else int(text)
+    """The number that a name or digits stand for; -1 for anything else."""
+    if text.upper() in names:
+        return names[text.upper()]
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else -1
 
 
 def _reasons(field: str, low: int, high: int, names: Mapping[str, int]) -> list[str]:
     """What is wrong with one field: a list of `*`, `a`, `a-b`, each with `/step` or without."""
     reasons = []
     for item in field.split(","):
-        parts = re.fullmatch(r"(?:\*|(\w+)(?:-(\w+))?)(?:/(\d+))?", item)
+        parts = re.fullmatch(r"(?:\*|([A-Za-z0-9]+)(?:-([A-Za-z0-9]+))?)(?:/([0-9]+))?", item)
         if parts is None:
             reasons.append(f"write numbers from {low} to {high}, '*', ranges (1-5) and steps (*/15)")
             continue
-        ends = [names.get(end.upper(), end) for end in parts.group(1, 2) if end is not None]
-        numbers = [int(end) for end in ends if str(end).isdecimal()]
-        if len(numbers) < len(ends) or any(not low <= number <= high for number in numbers):
+        ends = [_number(end, names) for end in parts.group(1, 2) if end is not None]
+        step = 1 if parts[3] is None else _number(parts[3], {})
+        if any(not low <= end <= high for end in ends):
             reasons.append(f"its values go from {low} to {high}")
-        elif len(numbers) == 2 and numbers[0] > numbers[1]:
+        elif len(ends) == 2 and ends[0] > ends[1]:
             reasons.append("the range goes backwards")
-        elif parts[3] is not None and int(parts[3]) == 0:
+        elif step == 0:
             reasons.append("a step of 0 never moves on")
+        elif step < 0:
+            reasons.append(f"a step has {_MOST_DIGITS} digits at most")
     return reasons

@@ -1,15 +1,18 @@
 """`[retrain]`: what holds for runs that nobody watches."""
 
+import ipaddress
 import os
 import shutil
 import zoneinfo
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
 from pipeline.strict_section import NonEmpty, StrictSection
 from trainer_module.errors import UserError
 
+_LONGEST_HOST = 253
 HookEvent = Literal["success", "not_blessed", "failure"]
 
 
@@ -49,16 +52,44 @@ class RetrainSettings(StrictSection):
             raise ValueError(f"is no time zone; write one such as 'Europe/Berlin'; given {value!r}")
         return value
 
+    @field_validator("webhook")
+    @classmethod
+    def _refuse_unusable_address(cls, value: str | None) -> str | None:
+        if value is not None and not _is_address(value):
+            raise ValueError(
+                "its host or port can't be right; write one such as 'https://hooks.example.com/retraining'"
+            )
+        return value
+
     def refuse_unusable_hooks(self) -> None:
         """Finds at the start what would otherwise be found at the end of a night's run.
 
         Raises:
-            UserError: There is no such command, or the token's variable isn't set.
+            UserError: There is no such command, or the token's variable isn't set or can't be sent.
         """
         problems = []
         if self.hook and shutil.which(self.hook[0]) is None:
             problems.append(f"retrain.hook: there is no command {self.hook[0]}, or it isn't executable")
-        if self.webhook_token_env and not os.environ.get(self.webhook_token_env):
+        token = os.environ.get(self.webhook_token_env or "", "")
+        if self.webhook_token_env and not token:
             problems.append(f"retrain.webhook_token_env: the environment has no {self.webhook_token_env}")
+        elif not (token.isascii() and token.isprintable()):
+            problems.append(
+                f"retrain.webhook_token_env: {self.webhook_token_env} holds line breaks or other characters that can't "
+                "be part of a token"
+            )
         if problems:
             raise UserError(problems)
+
+
+def _is_address(address: str) -> bool:
+    """Whether the host and the port of a URL can be looked up and called."""
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+        if "[" in parts.netloc:
+            ipaddress.ip_address(host)
+        # The codec refuses empty labels, and ones of more than 63 characters.
+        return parts.port != 0 and 0 < len(host.encode("idna")) <= _LONGEST_HOST and address.isprintable()
+    except ValueError:
+        return False

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+_MOST_SHOWN = 20
 _NAMED = 8
 """How many names a message lists."""
 
@@ -10,7 +11,7 @@ class UserError(Exception):
     """Something the user can mend: a config, a rule, a model or data.
 
     The command line prints it as it is and exits with code 2; it never shows a traceback.
-    Each problem says what is wrong, where (file, key, column, rule), and what to do.
+    Each problem says what is wrong, where (file, key, column, rule), and what to do. Of very many, the first are shown.
 
     Args:
         problems: One message, or all of them when several were found at once.
@@ -32,8 +33,11 @@ class UserError(Exception):
     def __str__(self) -> str:
         if len(self.problems) == 1:
             return self.problems[0]
-        lines = [f"  - {problem}" for problem in self.problems]
-        return "\n".join([f"{len(lines)} problems:", *lines])
+        count = len(self.problems)
+        lines = [f"  - {problem}" for problem in self.problems[:_MOST_SHOWN]]
+        if count > _MOST_SHOWN:
+            return "\n".join([f"{count:,} problems; the first {_MOST_SHOWN}:", *lines])
+        return "\n".join([f"{count} problems:", *lines])
 
 
 def listed(names: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from trainer_module.errors import UserError
 from trainer_module.freezing.freeze_rules import FreezeRule, parse_rules
 from trainer_module.hub.hub_source import DEFAULT_HOSTS, problem_with_host
-from trainer_module.validation import describe_validation_error
+from trainer_module.validation import describe_validation_error, parse, refused_values
 
 ColumnName = Annotated[str, Field(min_length=1)]
 
@@ -164,9 +164,11 @@ class BertSettings(ColumnSettings, ModelSettings, TrainSettings):
         given = custom_config["bert"]
         if isinstance(given, str):
             try:
-                given = json.loads(given)
-            except json.JSONDecodeError as error:
+                given = parse(json.loads, given)
+            except ValueError as error:
                 raise UserError(f'bert: is not valid JSON: {error}; write an object such as {{"hub": …}}') from None
+        if problems := list(refused_values(given, ("bert",))):
+            raise UserError(problems)
         try:
             return cls.model_validate(given)
         except ValidationError as error:

@@ -1,12 +1,68 @@
-"""Pydantic's errors in the words of the person who wrote the config."""
+"""Checks of what a user wrote that no type makes, and pydantic's errors in the words of that user."""
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails
+
+_LONGEST_SHOWN = 300
+_DEEPEST = 50
+
+
+def parse(loads: Callable[[str], Any], text: str) -> Any:
+    """Reads JSON or TOML, also where the parser itself gives up.
+
+    Args:
+        loads: `json.loads` or `tomllib.loads`.
+        text: The text to read.
+
+    Raises:
+        ValueError: The text can't be read: the parser's own error, or one about its nesting or a number's length.
+    """
+    try:
+        return loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except ValueError as error:
+        if type(error) is ValueError:  # Python converts no more than 4,300 digits
+            raise ValueError("it holds an integer of thousands of digits") from None
+        raise
+
+
+def refused_values(given: Any, path: tuple[int | str, ...] = ()) -> Iterator[str]:
+    """Finds values that no key may have: NUL bytes, integers beyond 64 bits, and very deep nesting.
+
+    Args:
+        given: Parsed TOML or JSON.
+        path: The keys that lead to it.
+
+    Yields:
+        One message per value.
+    """
+    where = shortened(_dotted("", path))
+    match given:
+        case dict() | list() if len(path) >= _DEEPEST:
+            yield f"{where}: is nested more than {_DEEPEST} levels deep; no key is"
+        case dict():
+            for key, value in given.items():
+                if "\0" in key:
+                    yield f"{where or 'the top level'}: has a key with a NUL byte, {shortened(repr(key))}; remove it"
+                yield from refused_values(value, (*path, key))
+        case list():
+            for index, value in enumerate(given):
+                yield from refused_values(value, (*path, index))
+        case str() if "\0" in given:
+            yield f"{where}: holds a NUL byte; remove it; given {shortened(repr(given))}"
+        case int() if not -(2**63) <= given < 2**63:
+            yield f"{where}: should fit into 64 bits; given {shortened(str(given))}"
+
+
+def shortened(text: str) -> str:
+    """The beginning of a text that is too long for a message."""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}… ({len(text):,} characters)"
 
 
 def problem(path: tuple[str | int, ...], message: str, given: Any) -> InitErrorDetails:
@@ -46,11 +102,11 @@ def _messages(problem: Any, model: type[BaseModel]) -> list[str]:
         case "value_error":
             return str(problem["ctx"]["error"]).splitlines()
         case "model_type":
-            return [f"should be a table of keys and values; given {problem['input']!r}"]
+            return [f"should be a table of keys and values; given {shortened(repr(problem['input']))}"]
         case _:
             # Pydantic names the type first, as in "Input should be …" and "String should match …".
             reason = re.sub(r"^\w+ (?=should )", "", problem["msg"])
-            return [f"{reason}; given {problem['input']!r}"]
+            return [f"{reason}; given {shortened(repr(problem['input']))}"]
 
 
 def _dotted(prefix: str, location: Iterable[int | str]) -> str:

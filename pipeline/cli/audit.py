@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ def audit_command(model: str, hub: str | None, as_json: bool) -> bool:
         raise UserError(f"{model_dir}: this model was not exported by Permafrost: it carries no freeze plan")
     record = audit(model_dir, plan, _hub_model(hub, plan.model.hub, model_dir))
     if as_json:
-        terminal.out.print(record.to_json(indent=None), markup=False, soft_wrap=True)
+        terminal.print_json(json.loads(record.to_json()))
     else:
         print_audit(terminal.out, record)
     return record.verdict == "passed"

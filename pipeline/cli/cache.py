@@ -1,6 +1,5 @@
 """`permafrost cache`: what a prefix cache holds, and removing what wasn't used for long."""
 
-import json
 import re
 import time
 from collections.abc import Sequence
@@ -32,12 +31,12 @@ def ls_command(cache_dir: str, as_json: bool) -> None:
     Raises:
         UserError: It is no prefix cache.
     """
-    out = Terminal.open().out
+    terminal = Terminal.open()
     prefixes = read_inventory(cache_dir)
     if as_json:
-        out.print(json.dumps(_as_json(prefixes)), markup=False, soft_wrap=True)
+        terminal.print_json(_as_json(prefixes))
     else:
-        _print_table(out, prefixes)
+        _print_table(terminal.out, prefixes)
 
 
 def prune_command(

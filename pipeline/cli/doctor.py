@@ -1,6 +1,5 @@
 """`permafrost doctor`: what is wrong with an installation, and what to do about it."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def doctor_command(config_file: Path | None, overrides: Sequence[str], as_json: 
         findings.append((Check("config", lambda: finding), finding))
         findings += examine(pipeline_checks(config)) if config is not None else []
     if as_json:
-        terminal.out.print(json.dumps(_as_json(findings)), markup=False, soft_wrap=True)
+        terminal.print_json(_as_json(findings))
     else:
         _print(terminal.out, findings)
     return all(finding.verdict != "problem" for _, finding in findings)

@@ -1,6 +1,5 @@
 """`permafrost history`: what a pipeline did so far."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +31,7 @@ def history_command(config_file: Path, overrides: Sequence[str], limit: int, as_
     told = read_history(config, limit)
     if as_json:
         content = {"pipeline": config.pipeline.name, "runs": [each.to_json() for each in told]}
-        terminal.out.print(json.dumps(content), markup=False, soft_wrap=True)
+        terminal.print_json(content)
     elif told:
         terminal.out.print(_table(told, config))
     else:

@@ -80,7 +80,7 @@ class LiveView(logging.Handler):
         elif record.levelno == logging.INFO and record.name == PREFIX_CACHE_LOGGER:
             self._print(f"  [dim]{escape(record.getMessage())}[/]")
         elif record.levelno >= logging.WARNING:
-            self._console.print(f"[yellow]warning:[/] {record.getMessage()}")
+            self._console.print(f"[yellow]warning:[/] {escape(record.getMessage())}")
 
     def _print(self, line: str) -> None:
         self._console.print(line)

@@ -1,6 +1,5 @@
 """`permafrost plan`: what the freeze rules do to a model, and what a run of the config would refuse of it."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,8 +47,7 @@ def plan_command(
             "rebuilt": made.rebuilt,
             "largest_difference": made.largest_difference,
         }
-        text = json.dumps({**plan.model_dump(mode="json"), "encoder": encoder})
-        terminal.out.print(text, markup=False, soft_wrap=True)
+        terminal.print_json({**plan.model_dump(mode="json"), "encoder": encoder})
         return
     print_plan(terminal.out, plan, hub_model.layout, settings.max_tokens)
     casing = {True: "uncased", False: "cased", None: "casing not said"}[hub_model.lower_case]

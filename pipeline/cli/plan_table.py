@@ -1,6 +1,7 @@
 """A freeze plan as a table."""
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from trainer_module.freezing.freeze_plan import FreezePlan
@@ -36,8 +37,7 @@ def print_plan(console: Console, plan: FreezePlan, layout: EncoderLayout, tokens
             f"{block.parameters:,}",
             f"{block.frozen_params / block.parameters:.0%}",
             f"[{_STYLES[block.state.split()[0]]}]{block.state}[/]",
-            "\n".join(deciding).replace("[", r"\[")
-            or ("the head doesn't read it" if block.unused else "no rule: trains"),
+            escape("\n".join(deciding)) or ("the head doesn't read it" if block.unused else "no rule: trains"),
         )
     console.print(table)
     total = plan.model.parameters

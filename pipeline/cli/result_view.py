@@ -15,7 +15,7 @@ def print_result(console: Console, result: RunResult, config: PipelineConfig) ->
     """Metrics with their thresholds, what was frozen, audited and blessed or not and why, where the model went."""
     console.print()
     if result.spans is not None:
-        console.print(result.spans.describe(config.data.train), soft_wrap=True)
+        console.print(escape(result.spans.describe(config.data.train)), soft_wrap=True)
     # Those of a DataGate that ran were told when it did.
     for warning in result.data_gate.warnings if "DataGate" in result.cached else []:
         console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
@@ -42,12 +42,12 @@ def print_result(console: Console, result: RunResult, config: PipelineConfig) ->
     console.print(_push_line(result), soft_wrap=True)
     if result.cached:
         console.print(f"[dim]unchanged, so not run again: {', '.join(sorted(result.cached))}[/]")
-    console.print(f"[dim]log: {result.log_file}[/]", soft_wrap=True)
+    console.print(f"[dim]log: {escape(result.log_file)}[/]", soft_wrap=True)
 
 
 def _push_line(result: RunResult) -> str:
     if result.pushed_model:
-        return f"pushed to {result.pushed_model}"
+        return f"pushed to {escape(result.pushed_model)}"
     told = not result.blessed or "failed" in (result.audit.verdict, result.release.verdict)
     return "nothing was pushed" + (f": {escape(result.not_pushed_because)}" if not told else "")
 

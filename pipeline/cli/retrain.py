@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.cli.terminal import Terminal
+from pipeline.cli.terminal import Terminal, printable
 from pipeline.config_file import load_config
 from pipeline.retraining.cron_trigger import cron_trigger
 from pipeline.retraining.once import run_once
@@ -46,9 +46,16 @@ def retrain_command(config_file: Path, overrides: Sequence[str], every: str | No
     return 0
 
 
+class _PrintableLines(logging.Formatter):
+    """Lines that hold what a run or a webhook's server said, as far as a terminal may get it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
 def _log_to(terminal: Terminal) -> None:
     handler = logging.StreamHandler(terminal.out.file)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
+    handler.setFormatter(_PrintableLines("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
     log = logging.getLogger("permafrost.retrain")
     log.addHandler(handler)
     log.setLevel(logging.INFO)

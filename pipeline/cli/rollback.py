@@ -1,6 +1,5 @@
 """`permafrost rollback`: an earlier model live again."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +20,7 @@ def rollback_command(config_file: Path, overrides: Sequence[str], to_version: st
 
     done = roll_back(config, to_version)
     if as_json:
-        terminal.out.print(json.dumps(done.to_json()), markup=False, soft_wrap=True)
+        terminal.print_json(done.to_json())
         return
     terminal.out.print(
         f"the model of version {done.to_version} is live again, as version {done.version}: {done.pushed_model}\n"

@@ -1,7 +1,6 @@
 """`permafrost run`: the pipeline, with a line per component."""
 
 import gc
-import json
 import logging
 from collections.abc import Sequence
 from datetime import datetime
@@ -61,5 +60,5 @@ def run_command(
 
     print_result(console, result, config)
     if as_json:
-        terminal.out.print(json.dumps(result.to_json()), markup=False, soft_wrap=True)
+        terminal.print_json(result.to_json())
     return result.blessed and result.pushed_model is not None

@@ -1,6 +1,5 @@
 """`permafrost run-compiled`: a compiled job on this machine, with a line per step."""
 
-import json
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -47,7 +46,7 @@ def run_compiled_command(job_file: Path, parameters: Sequence[str], root: Path |
     outcome = read_outcome(run, ArtifactStore(folder, job.name).run_folder(run))
     print_outcome(console, outcome)
     if as_json:
-        terminal.out.print(json.dumps(outcome.to_json()), markup=False, soft_wrap=True)
+        terminal.print_json(outcome.to_json())
     return not outcome.is_refused
 
 

@@ -1,6 +1,5 @@
 """`permafrost schedule`: a pipeline by the clock, on Vertex AI or Kubeflow Pipelines."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -90,7 +89,7 @@ def list_command(
         schedule for schedule in service.schedules() if everything or schedule.pipeline in ("", config.pipeline.name)
     ]
     if as_json:
-        terminal.out.print(json.dumps([_as_json(schedule) for schedule in found]), markup=False, soft_wrap=True)
+        terminal.print_json([_as_json(schedule) for schedule in found])
     elif found:
         _print_table(terminal.out, found)
     else:

@@ -3,13 +3,34 @@
 import atexit
 import contextlib
 import faulthandler
+import io
+import json
 import os
+import re
 import sys
 import tempfile
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+# Control characters but tab and line break, the Unicode ones that reverse text, and what can't be encoded.
+_NOT_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]|\r(?!\n)")
+
+
+def printable(text: str) -> str:
+    r"""Escapes what a terminal would obey instead of showing it, so that no name can clear or overwrite a line.
+
+    The replacement is JSON's escape sequence, so that JSON stays JSON.
+
+    Example:
+        >>> print(printable("the model\x1b[2J is good"))
+        the model\u001b[2J is good
+    """
+    return _NOT_TEXT.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 class Terminal:
@@ -26,8 +47,8 @@ class Terminal:
     _current: "Terminal | None" = None
 
     def __init__(self) -> None:
-        self.out = Console(soft_wrap=False, highlight=False)
-        self.err = Console(stderr=True, highlight=False)
+        self.out: Console = _PrintableConsole(soft_wrap=False)
+        self.err: Console = _PrintableConsole(stderr=True)
         self.log_file: Path | None = None
         self._keep_log = False
 
@@ -60,9 +81,22 @@ class Terminal:
         with open(log_file, "ab") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
+        sys.stdout, sys.stderr = _PrintableStream(1), _PrintableStream(2)
         # Of a crash in native code, nobody else would tell where it was.
         faulthandler.enable(file=2)
         atexit.register(self._drop_temporary_log)
+
+    def print_json(self, content: Any) -> None:
+        """Prints one line of JSON to stdout. Its strings are `printable`, also once they are read back."""
+
+        def cleaned(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {cleaned(key): cleaned(each) for key, each in value.items()}
+            if isinstance(value, list | tuple):
+                return [cleaned(each) for each in value]
+            return printable(value) if isinstance(value, str) else value
+
+        self.out.print(json.dumps(cleaned(content)), markup=False, emoji=False, soft_wrap=True)
 
     def error(self, message: str) -> None:
         """Prints a user's mistake, as it is."""
@@ -96,8 +130,31 @@ class Terminal:
     def _console_on_copy_of(self, descriptor: int) -> Console:
         # A console looks at its file when it is made, so this one still sees the real terminal.
         stream = os.fdopen(os.dup(descriptor), "w", encoding="utf-8", buffering=1)
-        return Console(file=stream, highlight=False)
+        return _PrintableConsole(file=stream)
 
     def _drop_temporary_log(self) -> None:
         if not self._keep_log and self.log_file is not None:
             self.log_file.unlink(missing_ok=True)
+
+
+class _PrintableConsole(Console):
+    """A console that sends only its own control characters to the terminal, none of what it prints."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, emoji=False, **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+
+class _PrintableStream(io.TextIOWrapper):
+    """What Python code prints into the log. Libraries in C++ write to the descriptor themselves."""
+
+    def __init__(self, descriptor: int) -> None:
+        file = io.BufferedWriter(io.FileIO(descriptor, "wb", closefd=False))
+        super().__init__(file, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+    def write(self, text: str) -> int:
+        super().write(printable(text))
+        return len(text)

@@ -1,5 +1,6 @@
 """From a TOML file and overrides to a config, and what goes wrong on the way."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -214,6 +215,58 @@ def test_not_toml(config_file: Path):
 def test_not_utf8(config_file: Path):
     config_file.write_bytes(b"# caf\xe9\n")
     assert message(config_file) == f"{config_file}: is not UTF-8 (at byte 5); save it as UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("seed = " + "9" * 5000, "is not valid TOML: it holds an integer of thousands of digits"),
+        ("a = " + "[" * 20_000 + "]" * 20_000, "is not valid TOML: it is nested too deeply"),
+        ("a = " + "{ a = " * 5_000 + "1" + " }" * 5_000, "is not valid TOML: it is nested too deeply"),
+    ],
+)
+def test_what_the_toml_parser_gives_up_on_is_told_plainly(config_file: Path, line: str, problem: str):
+    config_file.write_text(f"{SMALL}[train]\n{line}\n")
+    assert message(config_file) == f"{config_file}: {problem}"
+
+
+@pytest.mark.parametrize(
+    ("override", "problem"),
+    [
+        ("train.epochs=9223372036854775808", "train.epochs: should fit into 64 bits; given 9223372036854775808"),
+        ("train.epochs=-" + "9" * 400, f"train.epochs: should fit into 64 bits; given -{'9' * 299}… (401 characters)"),
+        ("train.epochs=" + "9" * 5000,
+         f"train.epochs: should be a valid integer; given '{'9' * 299}… (5,002 characters)"),
+        (r'data.delimiter="\u0000"', r"data.delimiter: holds a NUL byte; remove it; given '\x00'"),
+        (r'retrain.hook=["tell", "a\u0000b"]', r"retrain.hook[1]: holds a NUL byte; remove it; given 'a\x00b'"),
+        (r'evaluate.thresholds={ "a\u0000b" = 1 }',
+         r"evaluate.thresholds: has a key with a NUL byte, 'a\x00b'; remove it"),
+        (".".join("a" * 900) + "=1", f"{'.'.join('a' * 50)}: is nested more than 50 levels deep; no key is"),
+    ],
+    ids=range(7),
+)  # fmt: skip
+def test_values_that_no_key_may_have_are_refused_wherever_they_are(config_file: Path, override: str, problem: str):
+    assert message(config_file, *(["a.b=1"] if override.startswith("a.") else []), override) == problem
+
+
+def test_all_values_that_no_key_may_have_come_at_once(config_file: Path):
+    config_file.write_text(SMALL.replace("models/bert", r"a\u0000") + f"[train]\nepochs = {2**63}\nseed = {-(2**63)}\n")
+    assert message(config_file).splitlines() == [
+        "2 problems:",
+        r"  - model.hub: holds a NUL byte; remove it; given 'a\x00'",
+        "  - train.epochs: should fit into 64 bits; given 9223372036854775808",
+    ]
+
+
+def test_a_device_or_a_queue_is_no_config(tmp_path: Path):
+    assert message(Path("/dev/zero")) == "/dev/zero: is no regular file; give a config file"
+    os.mkfifo(tmp_path / "queue")
+    assert message(tmp_path / "queue") == f"{tmp_path}/queue: is no regular file; give a config file"
+
+
+def test_a_name_that_no_file_can_have(tmp_path: Path):
+    path = tmp_path / ("a" * 300)
+    assert message(path) == f"{path}: cannot be read: File name too long"
 
 
 def test_loading_imports_no_tensorflow():

@@ -46,6 +46,15 @@ def test_what_the_services_understand_is_let_through(expression: str) -> None:
         ("0 *-3 * * *", ["--cron: '*-3' is no hour: write numbers from 0 to 23, '*', ranges (1-5) and steps (*/15)"]),
         ("TZ=Europe/Berlim 0 3 * * *",
          ["--cron: 'Europe/Berlim' is no time zone; write one as in TZ=Europe/Berlin"]),
+        ("٣ 3 * * *", ["--cron: '٣' is no minute: write numbers from 0 to 59, '*', ranges (1-5) and steps (*/15)"]),
+        ("0 3 * * ſUN", ["--cron: 'ſUN' is no day of the week: "
+                         "write numbers from 0 to 6, '*', ranges (1-5) and steps (*/15)"]),
+        (f"*/{'9' * 5000} 3 * * *", [f"--cron: '*/{'9' * 297}… (5,004 characters) is no minute: "
+                                     "a step has 4 digits at most"]),
+        (f"{'9' * 5000} 3 * * *", [f"--cron: '{'9' * 299}… (5,002 characters) is no minute: "
+                                   "its values go from 0 to 59"]),
+        (f"{'60,' * 9999}60 3 * * *", [f"--cron: '{('60,' * 100)[:299]}… (30,001 characters) is no minute: "
+                                       "its values go from 0 to 59"]),
         ("TZ= 0 3 * * *", ["--cron: '' is no time zone; write one as in TZ=Europe/Berlin"]),
     ],
 )  # fmt: skip

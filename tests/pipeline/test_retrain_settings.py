@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from pipeline.config import PipelineConfig
 from pipeline.config_file import load_config
 from pipeline.retrain_settings import RetrainSettings
 from trainer_module.errors import UserError
+from trainer_module.validation import describe_validation_error
 
 CONFIG = """
 [pipeline]
@@ -64,6 +66,48 @@ retries = 3
         "retrain.timezone: is no time zone; write one such as 'Europe/Berlin'; given 'Europe/Berlim'"
         in refused.value.problems
     )
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://[::1",
+        "http://[::zz]/",
+        f"https://{'a' * 64}.example.com/",
+        f"https://{'a.' * 130}com/",
+        "https://a..example.com/",
+        "https://:8080/",
+        "https://user@/hooks",
+        "https://example.com:port/",
+        "https://example.com:65536/",
+        "https://example.com:0/",
+        "https://example.com/\x1b[2J",
+    ],
+)
+def test_an_address_that_can_not_be_called_is_refused(address: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        RetrainSettings(webhook=address)
+    assert describe_validation_error(refused.value, RetrainSettings) == [
+        "webhook: its host or port can't be right; write one such as 'https://hooks.example.com/retraining'"
+    ]
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://[::1]:8080/a", "https://hooks.example.com/a?b=c#d", "https://bücher.example/", "http://user:pw@10.0.0.1/"],
+)
+def test_an_address_that_can_be_called_is_kept_as_it_is(address: str) -> None:
+    assert RetrainSettings(webhook=address).webhook == address
+
+
+@pytest.mark.parametrize("token", ["abc\n", "a\x1b[2J", "schlüssel"])
+def test_a_token_that_no_header_can_hold_is_refused_and_not_shown(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK_TOKEN", token)
+    with pytest.raises(UserError) as refused:
+        RetrainSettings(webhook="https://a.b/c", webhook_token_env="HOOK_TOKEN").refuse_unusable_hooks()
+    assert refused.value.problems == [
+        "retrain.webhook_token_env: HOOK_TOKEN holds line breaks or other characters that can't be part of a token"
+    ]
 
 
 def test_what_a_hook_lacks_is_found_before_the_first_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,15 @@ def test_broken_json_text_is_refused_with_an_example():
     assert problem.endswith('write an object such as {"hub": …}')
 
 
+def test_json_text_is_held_to_the_same_bounds_as_a_config():
+    assert problems_of({"bert": "[" * 100_000})[0].startswith("bert: is not valid JSON: it is nested too deeply;")
+    given = json.dumps({**GIVEN, "label": "a\0b", "epochs": 2**63})
+    assert problems_of({"bert": given}) == [
+        r"bert.label: holds a NUL byte; remove it; given 'a\x00b'",
+        "bert.epochs: should fit into 64 bits; given 9223372036854775808",
+    ]
+
+
 def test_all_problems_are_told_at_once():
     given = {
         **GIVEN,

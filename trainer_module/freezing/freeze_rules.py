@@ -11,10 +11,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_serializer, m
 
 from trainer_module.freezing.selectors import parse_selector
 from trainer_module.hub.layout import EncoderLayout
+from trainer_module.validation import parse, shortened
 
 ACTIONS = ("freeze", "train")
 OPTIONS = ("until_epoch", "lr")
 
+_LONGEST = 1000
+_EPOCHS = 10**9
 _OPTION = re.compile(r"(?:^|\s+)(?=\w+\s*=)")
 _OTHER_WORDS = {"epochs": "until_epoch", "learning_rate": "lr", "lr_multiplier": "lr", "multiplier": "lr"}
 
@@ -117,17 +120,17 @@ def parse_rules(value: Any) -> list[FreezeRule]:
     example = '[{"freeze": "embeddings"}, {"freeze": "encoder[:3]"}]'
     if isinstance(value, str):
         try:
-            value = json.loads(value)
-        except json.JSONDecodeError as error:
+            value = parse(json.loads, value)
+        except ValueError as error:
             raise ValueError(f"is not valid JSON: {error}; write a list of rules such as {example}") from None
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
-        raise ValueError(f"must be a list of rules such as {example}; given {value!r}")
+        raise ValueError(f"must be a list of rules such as {example}; given {shortened(repr(value))}")
     rules, problems = [], []
     for position, item in enumerate(value, start=1):
         try:
             rules.append(FreezeRule.model_validate(item))
         except ValidationError as error:
-            problems.append(f"rule {position} `{_text_of(item)}`: {error.errors()[0]['ctx']['error']}")
+            problems.append(f"rule {position} `{shortened(_text_of(item))}`: {error.errors()[0]['ctx']['error']}")
     if problems:
         raise ValueError("\n".join(problems))
     return rules
@@ -136,13 +139,18 @@ def parse_rules(value: Any) -> list[FreezeRule]:
 def _read_rule(value: Any) -> dict[str, Any]:
     """The keys of a rule's dict or short form, each of them checked."""
     shape = 'write {"freeze": SELECTOR} or {"train": SELECTOR}'
+    for text in value.values() if isinstance(value, Mapping) else [value]:
+        if isinstance(text, str) and len(text) > _LONGEST:
+            raise ValueError(f"has {len(text):,} characters, and may have {_LONGEST:,}; write several rules")
     given = _split_short_form(value) if isinstance(value, str) else value
     if not isinstance(given, Mapping):
         raise ValueError(f"is not a rule; {shape}")
     for key in given:
         if key not in ACTIONS + OPTIONS:
             near = _near_key(str(key))
-            raise ValueError(f"{str(key)!r} is not a known key; " + (f"did you mean {near!r}?" if near else shape))
+            raise ValueError(
+                f"{shortened(repr(str(key)))} is not a known key; " + (f"did you mean {near!r}?" if near else shape)
+            )
     actions = [key for key in given if key in ACTIONS]
     if len(actions) != 1:
         raise ValueError(f"a rule has one action; {shape}" + (", each as a rule of its own" if actions else ""))
@@ -188,7 +196,7 @@ def _near_key(key: str) -> str | None:
 
 def _selector_problems(action: str, selector: Any) -> list[str]:
     if not isinstance(selector, str):
-        return [f'the selector must be text such as "encoder[0]", not {selector!r}']
+        return [f'the selector must be text such as "encoder[0]", not {shortened(repr(selector))}']
     # The short form would read it as an option, so that a rule's text would mean another rule.
     if option := _OPTION.search(selector):
         key, _, value = selector[option.end() :].partition("=")
@@ -214,6 +222,8 @@ def _option_problems(action: str, rule: Mapping[str, Any]) -> list[str]:
             )
         elif not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 1:
             problems.append(f"`until_epoch` must be a whole number of epochs, 1 or more, not {epoch!r}")
+        elif epoch >= _EPOCHS:
+            problems.append(f"`until_epoch` must be less than {_EPOCHS:,}: no training has so many epochs")
     if "lr" in rule:
         if action != "train":
             problems.append(

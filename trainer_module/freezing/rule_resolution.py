@@ -1,11 +1,15 @@
 """Freeze rules held against one encoder: what each selects, and every rule that is of no use refused."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from trainer_module.errors import UserError
 from trainer_module.freezing.freeze_rules import Decision, FreezeRule
 from trainer_module.freezing.rule_suggestions import what_to_write
 from trainer_module.hub.layout import EncoderLayout
+from trainer_module.validation import shortened
+
+_MOST_LISTED = 5
+_MOST_SUGGESTIONS = 20
 
 
 def select_variables(
@@ -28,7 +32,9 @@ def select_variables(
         try:
             names = rule.select(layout)
             if not names:
-                problems[position] = f"selects no variable of this model; {what_to_write(rule, layout)}"
+                # A suggestion takes a while, and of thousands of problems only the first are shown.
+                advice = what_to_write(rule, layout) if len(problems) < _MOST_SUGGESTIONS else "remove it"
+                problems[position] = f"selects no variable of this model; {advice}"
         except ValueError as error:
             names = frozenset()
             problems[position] = str(error)
@@ -68,7 +74,7 @@ def _rules_that_thaw_too_late(rules: Sequence[FreezeRule], epochs: int, reason: 
 
 
 def _rule_text(rules: Sequence[FreezeRule], position: int) -> str:
-    return f"rule {position + 1} `{rules[position]}`"
+    return f"rule {position + 1} `{shortened(str(rules[position]))}`"
 
 
 def _rules_without_effect(
@@ -82,6 +88,7 @@ def _rules_without_effect(
     held: dict[str, Decision] = {}
     deciding: dict[str, int] = {}
     effective: list[int] = []
+    first_unresolved = min(unresolved, default=len(rules))
     for position, rule in enumerate(rules):
         if position in unresolved:
             continue
@@ -97,7 +104,7 @@ def _rules_without_effect(
             held.update(dict.fromkeys(names, wanted))
             deciding.update(dict.fromkeys(names, position))
         # After a rule that couldn't be resolved it is unknown what held.
-        elif not unresolved & set(range(position)):
+        elif position < first_unresolved:
             problems[position] = _repeats(rules, {deciding[name] for name in names if name in deciding})
     for position in effective:
         overriding = {deciding[name] for name in selected[position].difference(unused)}
@@ -113,24 +120,18 @@ def _first_that_others_replace(rules: Sequence[FreezeRule], selected: Sequence[f
 
     Only one is told: without it another such rule may be of use.
     """
-    everything = dict(enumerate(selected))
-    for position, names in everything.items():
-        others = _deciding({other: names for other, names in everything.items() if other != position})
-        if _decisions(rules, others) == _decisions(rules, _deciding(everything)):
-            replacing = _list_rules(rules, {others[name] for name in names if name in others})
+    selecting: dict[str, list[int]] = {}
+    for position, names in enumerate(selected):
+        for name in names:
+            selecting.setdefault(name, []).append(position)
+    for position, names in enumerate(selected):
+        decided = [name for name in names if selecting[name][-1] == position]
+        before = [rules[selecting[name][-2]].decision if selecting[name][1:] else Decision() for name in decided]
+        if all(decision == rules[position].decision for decision in before):
+            others = ([other for other in selecting[name] if other != position] for name in names)
+            replacing = _list_rules(rules, {positions[-1] for positions in others if positions})
             return {position: f"changes nothing beside {replacing}; remove it"}
     return {}
-
-
-def _deciding(selected: Mapping[int, frozenset[str]]) -> dict[str, int]:
-    """The last rule that selects each variable, of rules in ascending order."""
-    return {name: position for position, names in selected.items() for name in names}
-
-
-def _decisions(rules: Sequence[FreezeRule], deciding: Mapping[str, int]) -> dict[str, Decision]:
-    """What isn't as it would be without rules."""
-    decisions = {name: rules[position].decision for name, position in deciding.items()}
-    return {name: decision for name, decision in decisions.items() if decision != Decision()}
 
 
 def _repeats(rules: Sequence[FreezeRule], holding: set[int]) -> str:
@@ -149,4 +150,6 @@ def _overridden(rules: Sequence[FreezeRule], position: int, overriding: set[int]
 
 
 def _list_rules(rules: Sequence[FreezeRule], positions: set[int]) -> str:
-    return " and ".join(_rule_text(rules, position) for position in sorted(positions))
+    listed = [_rule_text(rules, position) for position in sorted(positions)[:_MOST_LISTED]]
+    more = len(positions) - len(listed)
+    return " and ".join([*listed, *([f"{more:,} more"] if more > 0 else [])])

@@ -1,7 +1,12 @@
 """Selectors: which variables of an encoder a freeze rule is about, and how that is written."""
 
+import json
 import re
+import subprocess
+import sys
+from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from trainer_module.hub.layout import EMBEDDINGS, ENCODER, POOLER, EncoderLayout, block_name
@@ -11,6 +16,17 @@ PARTS = (ALL, EMBEDDINGS, ENCODER, POOLER)
 
 _BLOCKS_EXAMPLES = "`encoder[0]`, `encoder[0,2]`, `encoder[:8]` or `encoder[-2:]`"
 _INDEXES = re.compile(r"\s*-?[0-9]+\s*(,\s*-?[0-9]+\s*)*")
+_MOST_LISTED = 10
+_SEARCH_SECONDS = 2
+# Started without the site's packages, so that it takes 20 ms. Its processor time is limited, not the time on the clock,
+# so that a busy machine refuses nothing.
+_SEARCH = f"""
+import json, re, resource, sys
+resource.setrlimit(resource.RLIMIT_CPU, ({_SEARCH_SECONDS}, {_SEARCH_SECONDS}))
+pattern, names = json.load(sys.stdin)
+expression = re.compile(pattern)
+json.dump([name for name in names if expression.search(name)], sys.stdout)
+"""
 _SLICE = re.compile(r"\s*(-?[0-9]+)?\s*:\s*(-?[0-9]+)?\s*(?::\s*(-?[0-9]+)?\s*)?")
 
 
@@ -73,9 +89,9 @@ class BlockSelector:
         if isinstance(self.blocks, tuple):
             outside = [str(index) for index in self.blocks if not -count <= index < count]
             if outside:
-                raise ValueError(f"there is no block {' or '.join(outside)}: {known}")
+                raise ValueError(f"there is no block {' or '.join(outside[:_MOST_LISTED])}: {known}")
             chosen = tuple(index % count for index in self.blocks)
-            twice = sorted({index for index in chosen if chosen.count(index) > 1})
+            twice = sorted(index for index, times in Counter(chosen).items() if times > 1)
             if twice:
                 raise ValueError(f"names block {twice[0]} more than once; write each block once")
             return chosen
@@ -91,12 +107,43 @@ class BlockSelector:
 
 @dataclass(frozen=True)
 class NameSelector:
-    """A name pattern or a regular expression, as the expression to search in a variable's name."""
+    """A name pattern or a regular expression, as the expression to search in a variable's name.
+
+    Attributes:
+        expression: The expression.
+        may_take_long: Whether the time to search for it can grow with more than the square of a name's length.
+    """
 
     expression: re.Pattern[str]
+    may_take_long: bool = False
 
     def select(self, layout: EncoderLayout) -> frozenset[str]:
-        return frozenset(variable.name for variable in layout.variables if self.expression.search(variable.name))
+        names = tuple(variable.name for variable in layout.variables)
+        if not self.may_take_long:
+            return frozenset(filter(self.expression.search, names))
+        found = _search_within_limit(self.expression.pattern, names)
+        if found is None:
+            raise ValueError(
+                f"takes more than {_SEARCH_SECONDS} seconds to search for in this model's names; "
+                "write a simpler one, without repetitions of repetitions"
+            )
+        return found
+
+
+@lru_cache(maxsize=256)
+def _search_within_limit(pattern: str, names: tuple[str, ...]) -> frozenset[str] | None:
+    """The names in which a pattern is found; None if that takes too long.
+
+    `re` can't be interrupted: it holds Python's lock, in any thread. So it runs in a process that the kernel ends.
+    """
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _SEARCH],
+        input=json.dumps([pattern, names]),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    return frozenset(json.loads(done.stdout)) if done.returncode == 0 else None
 
 
 def _range_text(count: int) -> str:
@@ -123,8 +170,8 @@ def parse_selector(text: str) -> Selector:
     if text.startswith(f"{ENCODER}["):
         return BlockSelector(_parse_blocks(text))
     if text.startswith("re:"):
-        return NameSelector(_parse_expression(text.removeprefix("re:").strip()))
-    return NameSelector(_parse_pattern(text))
+        return NameSelector(_parse_expression(text.removeprefix("re:").strip()), may_take_long=True)
+    return NameSelector(_parse_pattern(text), may_take_long=len(re.findall(r"\*+", text)) > 1)
 
 
 def _parse_blocks(text: str) -> tuple[int, ...] | slice:
@@ -155,8 +202,10 @@ def _parse_expression(text: str) -> re.Pattern[str]:
         raise ValueError("the regular expression is empty; write one behind `re:`, or `all` for every variable")
     try:
         return re.compile(text)
-    except re.error as error:
+    except (re.error, OverflowError) as error:
         raise ValueError(f"is not a regular expression: {error}; mend it, or write a name pattern") from None
+    except RecursionError:
+        raise ValueError("nests its groups too deeply; write a simpler expression, or a name pattern") from None
 
 
 def _parse_pattern(text: str) -> re.Pattern[str]:

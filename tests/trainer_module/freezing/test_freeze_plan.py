@@ -1,5 +1,6 @@
 import hashlib
 import json
+import time
 from dataclasses import replace
 from itertools import pairwise, takewhile
 from typing import Any
@@ -586,6 +587,36 @@ def test_all_problems_are_told_at_once_in_the_rules_order(bert_4: EncoderLayout)
         "rule 3 `freeze encoder[9]`",
         "rule 4 `freeze layer_4`",
     ]
+
+
+@pytest.mark.parametrize(
+    ("rules", "problem"),
+    [
+        (["freeze all"] * 10_000, "rule 2 `freeze all`: repeats what rule 1 `freeze all` already did; remove it"),
+        (["freeze all", "train all"] * 5_000,
+         "rule 1 `freeze all`: is overridden by rule 10000 `train all` in everything it selects; "
+         "remove it, or put it after rule 10000"),
+        ([f"freeze layer_9/x{number}" for number in range(10_000)],
+         "rule 1 `freeze layer_9/x0`: selects no variable of this model; its names look like "
+         "`transformer/layer_3/self_attention/attention_output/kernel`"),
+    ],
+)  # fmt: skip
+def test_of_thousands_of_useless_rules_the_first_are_shown(rules: list[str], problem: str, bert_4: EncoderLayout):
+    start = time.monotonic()
+    with pytest.raises(UserError) as refused:
+        plan_for(rules, bert_4)
+    assert time.monotonic() - start < 60
+    head, first, *others = str(refused.value).splitlines()
+    assert head == f"{len(refused.value.problems):,} problems; the first 20:"
+    assert first == f"  - {problem}"
+    assert len(others) == 19
+
+
+def test_of_many_rules_that_override_one_the_first_are_named(bert_4: EncoderLayout):
+    rules = ["freeze all", *(f"train {variable.name}" for variable in bert_4.variables)]
+    (problem,) = problems_of(rules, bert_4)
+    assert problem.startswith("rule 1 `freeze all`: is overridden by rule 2 `train ")
+    assert f"` and {len(bert_4.variables) - 5} more in everything it selects; remove it" in problem
 
 
 def test_a_rule_after_an_unresolved_one_is_not_blamed_for_repeating(bert_4: EncoderLayout):

@@ -117,7 +117,7 @@ random_rules = st.one_of(
     st.builds(lambda selector: {"freeze": selector}, st.sampled_from(SELECTORS)),
     st.builds(lambda selector: {"train": selector}, st.sampled_from(SELECTORS)),
     st.builds(lambda selector, epoch: {"freeze": selector, "until_epoch": epoch},
-              st.sampled_from(SELECTORS), st.integers(min_value=1)),
+              st.sampled_from(SELECTORS), st.integers(1, 10**9 - 1)),
     st.builds(lambda selector, lr: {"train": selector, "lr": lr},
               st.sampled_from(SELECTORS), st.floats(min_value=0, exclude_min=True, allow_infinity=False)),
 )  # fmt: skip
@@ -227,6 +227,13 @@ def test_only_a_whole_number_from_1_on_is_an_epoch(epoch: Any):
     assert problem.endswith(f"`until_epoch` must be a whole number of epochs, 1 or more, not {epoch!r}")
 
 
+def test_no_training_has_a_billion_epochs():
+    assert problem_of({"freeze": "all", "until_epoch": 10**9}) == (
+        "rule 1 `freeze all until_epoch=1000000000`: `until_epoch` must be less than 1,000,000,000: "
+        "no training has so many epochs"
+    )
+
+
 @pytest.mark.parametrize("lr", [0, 0.0, -0.1, math.nan, math.inf, -math.inf, 10**400, True, "0.1", None, [0.1]])
 def test_only_a_finite_number_above_0_multiplies_the_learning_rate(lr: Any):
     problem = problem_of({"train": "all", "lr": lr})
@@ -256,6 +263,29 @@ def test_all_bad_rules_are_named_at_once_by_their_position():
 def test_a_bad_rule_can_not_be_built_directly_either():
     with pytest.raises(ValidationError, match="the bracket is not closed"):
         FreezeRule(freeze="encoder[")
+
+
+@pytest.mark.parametrize("rule", ["freeze " + "a" * 994, {"freeze": "a" * 1001}, {"freeze": " " * 100_000 + "lr"}])
+def test_a_rule_longer_than_any_name_is_refused(rule: Any):
+    length = len(rule if isinstance(rule, str) else rule["freeze"])
+    problem = problem_of(rule)
+    assert problem.endswith(f"`: has {length:,} characters, and may have 1,000; write several rules")
+    assert len(problem) < 500
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[" * 100_000, "is not valid JSON: it is nested too deeply; write a list of rules"),
+        (f'[{{"freeze": "all", "until_epoch": {"9" * 5000}}}]',
+         "is not valid JSON: it holds an integer of thousands of digits; write a list of rules"),
+    ],
+    ids=["nested", "digits"],
+)  # fmt: skip
+def test_json_that_python_gives_up_on_is_told_plainly(text: str, problem: str):
+    with pytest.raises(ValueError) as refused:
+        parse_rules(text)
+    assert str(refused.value).startswith(problem)
 
 
 def test_text_that_is_not_json_is_refused_with_an_example():

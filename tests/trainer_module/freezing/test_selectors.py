@@ -1,13 +1,15 @@
 """Which variables a selector takes, and which it refuses to guess."""
 
+import dataclasses
 import re
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer_module.freezing.selectors import BlockSelector, parse_selector
-from trainer_module.hub.layout import EncoderLayout, block_name
+from trainer_module.hub.layout import EncoderLayout, HubVariable, block_name
 
 
 def selected_blocks(selector: str, layout: EncoderLayout) -> set[str]:
@@ -159,6 +161,54 @@ def test_layer_1_never_takes_layer_10_or_11(bert_12: EncoderLayout):
 def test_a_pattern_matches_whole_components(pattern: str, names: str, bert_12: EncoderLayout):
     expected = [variable.name for variable in bert_12.variables if re.search(names, variable.name)]
     assert selected_names(pattern, bert_12) == expected
+
+
+LONG = "a" * 40
+
+
+@pytest.fixture
+def long_names(bert_4: EncoderLayout) -> EncoderLayout:
+    """Names that some patterns match in a very long time only."""
+    names = (f"{LONG * 5}!", f"{LONG * 5}/{LONG * 5}!", *("/".join(["a"] * 200 + [str(last)]) for last in range(5)))
+    variables = tuple(HubVariable(name, (1,), "other", name) for name in names)
+    return dataclasses.replace(bert_4, variables=variables)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["re:(a+)+$", "re:(a|aa)+$", "re:" + "(a|a)" * 60 + "$", "*a" * 12 + "b", "**/a/" * 12 + "b"]
+)
+def test_a_pattern_that_would_search_for_ever_is_refused(pattern: str, long_names: EncoderLayout):
+    start = time.monotonic()
+    with pytest.raises(ValueError) as refused:
+        selected_names(pattern, long_names)
+    assert str(refused.value) == (
+        "takes more than 2 seconds to search for in this model's names; "
+        "write a simpler one, without repetitions of repetitions"
+    )
+    assert time.monotonic() - start < 60
+
+
+def test_a_pattern_of_many_wildcards_finds_what_it_says(long_names: EncoderLayout):
+    assert selected_names("*a*a*!", long_names) == [name for name in selected_names("all", long_names) if "!" in name]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "problem"),
+    [
+        ("re:a{99999999999}", "is not a regular expression: the repetition number is too large; "
+                              "mend it, or write a name pattern"),
+        ("re:" + "(" * 490 + ")" * 490, "nests its groups too deeply; write a simpler expression, or a name pattern"),
+    ],
+)  # fmt: skip
+def test_an_expression_that_python_can_not_compile_is_refused_at_once(pattern: str, problem: str):
+    with pytest.raises(ValueError) as refused:
+        parse_selector(pattern)
+    assert str(refused.value) == problem
+
+
+def test_an_index_named_very_often_is_refused_at_once(bert_4: EncoderLayout):
+    with pytest.raises(ValueError, match="names block 0 more than once"):
+        BlockSelector((0,) * 200_000).select(bert_4)
 
 
 @pytest.mark.parametrize("selector", ["encoder[0]", "encoder[:]"])

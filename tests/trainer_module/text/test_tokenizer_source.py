@@ -41,7 +41,7 @@ def test_a_vocabulary_that_belongs_elsewhere_is_named_by_its_place_in_the_model(
 def test_a_preprocessing_model_takes_its_place(tiny_hub: Path, hub_model: Callable[[str], Path]) -> None:
     path = hub_model("bert_preprocess")
     assert find_tokenizer(settings(tiny_hub, preprocess=str(path))) == PreprocessingModel(
-        private_copy(str(path)).folder
+        private_copy(str(path)).folder, str(path)
     )
 
 
