@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components.example_gen.row_format import RowSettings
 from components.example_gen.spans import (
+    LARGEST_SPAN,
     LAST_DATE,
     LATEST,
     NEWEST,
@@ -44,7 +45,7 @@ class DataSettings(StrictSection, RowSettings):
     # The order matters: a check of one key sees only the keys above it.
     train: NonEmpty
     eval: NonEmpty | None = None
-    span: Annotated[int, Field(ge=0)] | None = None
+    span: Annotated[int, Field(ge=0, le=LARGEST_SPAN)] | None = None
     window: Annotated[int, Field(ge=1, le=10_000, validate_default=True)] = 1
     on_missing_span: Literal["fail", "warn"] = "fail"
     eval_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2

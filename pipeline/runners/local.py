@@ -143,9 +143,8 @@ def _check_schema(path: str, columns: list[str]) -> None:
         ) from None
     known = {feature.name for feature in schema.feature}
     if missing := [column for column in columns if column not in known]:
-        raise UserError(
-            f"data.schema: {path} has no feature {quoted(missing)}; its features are: {quoted(sorted(known))}"
-        )
+        there = f"its features are: {quoted(sorted(known))}" if known else "it has none"
+        raise UserError(f"data.schema: {path} has no feature {quoted(missing)}; {there}")
 
 
 class _Watch:
