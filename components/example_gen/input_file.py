@@ -46,7 +46,7 @@ def open_input(path: str) -> Iterator[BinaryIO]:
     kind = CompressionTypes.detect_compression_type(path)
     try:
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stored:
-            file = io.BufferedReader(_RawFile(stored))
+            file: io.BufferedReader = io.BufferedReader(_RawFile(stored))
             if kind in _DECOMPRESSED:
                 yield _DECOMPRESSED[kind](file)
                 return
