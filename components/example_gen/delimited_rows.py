@@ -111,21 +111,16 @@ class _Lines:
         self._first = self.number + 1
         self._room = LONGEST_ROW
 
-    def __iter__(self) -> "_Lines":
-        return self
-
-    def __next__(self) -> str:
-        line = self._file.readline(self._room + 1)
-        if not line:
-            raise StopIteration
-        self.number += 1
-        self._room -= len(line)
-        if self._room < 0:
-            raise UserError(self._too_long())
-        if not line.isascii() and (found := _SURROGATE.search(line)):
-            raise self._not_text(found.group())
-        self.is_ended = line.endswith(("\n", "\r"))
-        return line
+    def __iter__(self) -> Iterator[str]:
+        while line := self._file.readline(self._room + 1):
+            self.number += 1
+            self._room -= len(line)
+            if self._room < 0:
+                raise UserError(self._too_long())
+            if not line.isascii() and (found := _SURROGATE.search(line)):
+                raise self._not_text(found.group())
+            self.is_ended = line.endswith(("\n", "\r"))
+            yield line
 
     def _too_long(self) -> str:
         if self.number > self._first:
