@@ -1,11 +1,14 @@
 """Which rows there are to learn from: `[data]` of a config."""
 
 import datetime
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from components.example_gen.row_format import RowSettings
 from components.example_gen.spans import (
+    LARGEST_SPAN,
     LAST_DATE,
     LATEST,
     NEWEST,
@@ -17,13 +20,13 @@ from components.example_gen.spans import (
     span_of,
     window_problem,
 )
-from pipeline.columns import no_column, quoted
 from pipeline.strict_section import NonEmpty, StrictSection
-from trainer_module.settings import ColumnName
 
 
-class DataSettings(StrictSection):
-    """The rows: where they are, how they are written, and which columns count.
+class DataSettings(StrictSection, RowSettings):
+    """The rows: where they are, how they are stored, and which columns matter.
+
+    `RowSettings` has the keys `columns`, `delimiter`, `quoting`, `encoding`, `text`, `label` and `on_bad_rows`.
 
     Attributes:
         train: File, folder or glob. `{SPAN}` (or `{SPAN:3}`, for three digits) in it, or `{YYYY}`, `{MM}` and `{DD}`,
@@ -36,32 +39,24 @@ class DataSettings(StrictSection):
             it in any case.
         eval_fraction: Share of `train` that is held out, by a hash of the row; unused where `eval` is given.
         format: `csv` or `tfrecord`; default: what the ending of `train` says.
-        columns: Names, only for CSV files that have no header row.
-        delimiter: Between CSV fields; `"\\t"` for TSV.
-        quoting: `none` where a double quote is a character like any other.
-        encoding: Of CSV files, as Python names it.
-        text: One column, or two for sentence pairs.
-        label: The column to predict.
-        on_bad_rows: Whether rows without text or label are dropped with a warning, or fail the run.
         schema_path: A schema.pbtxt to use instead of an inferred one; its key in the file is `schema`.
     """
 
     # The order matters: a check of one key sees only the keys above it.
     train: NonEmpty
     eval: NonEmpty | None = None
-    span: Annotated[int, Field(ge=0)] | None = None
+    span: Annotated[int, Field(ge=0, le=LARGEST_SPAN)] | None = None
     window: Annotated[int, Field(ge=1, le=10_000, validate_default=True)] = 1
     on_missing_span: Literal["fail", "warn"] = "fail"
     eval_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    format: Literal["csv", "tfrecord"] = Field(default="", validate_default=True)
-    columns: Annotated[list[ColumnName], Field(min_length=1)] | None = None
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
-    quoting: Literal["minimal", "none"] = "minimal"
-    encoding: str = "utf-8"
-    text: list[ColumnName] = Field(min_length=1, max_length=2)
-    label: ColumnName
-    on_bad_rows: Literal["drop", "fail"] = "drop"
     schema_path: NonEmpty | None = Field(default=None, alias="schema")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_format_from_ending(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and str(given.get("train")).endswith((".tfrecord", ".tfrecord.gz")):
+            return {"format": "tfrecord", **given}
+        return given
 
     @property
     def eval_path(self) -> str | None:
@@ -131,68 +126,4 @@ class DataSettings(StrictSection):
     def _refuse_two_evals(cls, value: float, info: ValidationInfo) -> float:
         if info.data.get("eval") is not None:
             raise ValueError("only splits `train` where data.eval is not given; remove one of the two")
-        return value
-
-    @field_validator("format", mode="before")
-    @classmethod
-    def _read_ending(cls, value: Any, info: ValidationInfo) -> Any:
-        if value != "":
-            return value
-        return "tfrecord" if info.data.get("train", "").endswith((".tfrecord", ".tfrecord.gz")) else "csv"
-
-    @field_validator("delimiter", mode="before")
-    @classmethod
-    def _read_escaped_tab(cls, value: Any) -> Any:
-        # A shell hands over --set data.delimiter='\t' as a backslash and a t.
-        return "\t" if value == "\\t" else value
-
-    @field_validator("columns", "delimiter", "quoting", "encoding")
-    @classmethod
-    def _refuse_for_tfrecord(cls, value: Any, info: ValidationInfo) -> Any:
-        if info.data.get("format") == "tfrecord":
-            raise ValueError("says how CSV files are written, but data.format is 'tfrecord'; remove it")
-        return value
-
-    @field_validator("delimiter")
-    @classmethod
-    def _refuse_quote_and_newline(cls, value: str) -> str:
-        if value in '"\r\n':
-            raise ValueError(f"cannot be a quote or a line break; given {value!r}")
-        return value
-
-    @field_validator("encoding")
-    @classmethod
-    def _refuse_unknown_encoding(cls, value: str) -> str:
-        try:
-            "a".encode(value)
-        except (LookupError, ValueError):
-            known = "'utf-8' or 'latin-1'"
-            raise ValueError(f"is not a text encoding such as {known}; given {value!r}") from None
-        return value
-
-    @field_validator("columns", "text")
-    @classmethod
-    def _refuse_repeats(cls, value: list[str] | None) -> list[str] | None:
-        repeated = sorted({name for name in value or [] if (value or []).count(name) > 1})
-        if repeated:
-            raise ValueError(f"names {quoted(repeated)} twice; given {value!r}")
-        return value
-
-    @field_validator("text")
-    @classmethod
-    def _find_text(cls, value: list[str], info: ValidationInfo) -> list[str]:
-        columns = info.data.get("columns")
-        missing = [name for name in value if columns and name not in columns]
-        if columns and missing:
-            raise ValueError(no_column(missing, columns))
-        return value
-
-    @field_validator("label")
-    @classmethod
-    def _find_label(cls, value: str, info: ValidationInfo) -> str:
-        columns = info.data.get("columns")
-        if columns and value not in columns:
-            raise ValueError(no_column([value], columns))
-        if value in info.data.get("text", []):
-            raise ValueError(f"{value!r} is also a text column; the model would read the answer")
         return value

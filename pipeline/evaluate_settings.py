@@ -8,7 +8,7 @@ from pydantic_core import InitErrorDetails
 
 from components.evaluator.slice_thresholds import SliceThreshold, slice_threshold_problems
 from components.evaluator.thresholds import Threshold, threshold_problems
-from pipeline.columns import no_column
+from components.example_gen.row_format import no_column
 from pipeline.strict_section import StrictSection
 from trainer_module.settings import ColumnName
 from trainer_module.validation import problem

@@ -20,14 +20,13 @@ from components.data_profile.component import DataProfile
 from components.evaluator.component import UnconvertedEvaluator
 from components.evaluator.thresholds import THRESHOLDS_KEY
 from components.example_gen.component import make_example_gen
-from components.example_gen.row_format import RowFormat
+from components.example_gen.row_format import RowFormat, RowSettings
 from components.freeze_audit.component import FreezeAudit
 from components.freeze_planner.component import FreezePlanner
 from components.live_model import LiveModelStrategy
 from components.planned_trainer.component import PlannedTrainer
 from components.release_gate.component import ReleaseGate
 from pipeline.config import PipelineConfig
-from pipeline.data_settings import DataSettings
 from pipeline.eval_config import make_eval_config
 from pipeline.runtime_parameters import RuntimeParameters
 from pipeline.vertex_steps import pusher, training
@@ -185,8 +184,8 @@ def artifacts_root(config: PipelineConfig) -> str:
 
 def row_format(config: PipelineConfig) -> RowFormat:
     """What ExampleGen's workers must know of the rows."""
-    shared = set(RowFormat.model_fields) & set(DataSettings.model_fields)
-    return RowFormat(task=config.model.task, **{key: getattr(config.data, key) for key in shared})
+    shared = config.data.model_dump(include=set(RowSettings.model_fields), exclude_unset=True)
+    return RowFormat(task=config.model.task, **shared)
 
 
 def _live_model(*, on_vertex: bool) -> Resolver:

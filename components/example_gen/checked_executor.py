@@ -36,6 +36,9 @@ _EXAMPLES = "examples"
 
 ReadFile = Callable[[str, RowFormat], Iterator[tuple[int, tf.train.Example] | BadRow]]
 
+# By config key and path: size and time of the last change.
+_States = dict[tuple[str, str], tuple[int, int] | None]
+
 
 class CheckedExecutor(BaseExampleGenExecutor, abc.ABC):
     """Writes usable rows as tf.Examples, and `rows.json` beside them.
@@ -68,7 +71,7 @@ class CheckedExecutor(BaseExampleGenExecutor, abc.ABC):
             UserError: The rows can't be trained on; names every problem that was found.
         """
         rows = unpack_rows(exec_properties.get(standard_component_specs.CUSTOM_CONFIG_KEY))
-        self._check_files(exec_properties, rows)
+        before = self._check_files(exec_properties, rows)
         self._examples = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
         self._report_path = os.path.join(self._examples.uri, FILE_NAME)
         super().Do(input_dict, output_dict, exec_properties)
@@ -78,7 +81,7 @@ class CheckedExecutor(BaseExampleGenExecutor, abc.ABC):
             window = SpansRead.model_validate_json(told)
             window.record(self._examples)
             report.model_copy(update={"window": window}).write(self._report_path)
-        if problems := problems_in(report, rows):
+        if problems := _changed(before) + problems_in(report, rows):
             raise UserError(problems)
         for name, summary in report.inputs.items():
             if summary.dropped:
@@ -129,18 +132,23 @@ class CheckedExecutor(BaseExampleGenExecutor, abc.ABC):
     def GetInputSourceToExamplePTransform(self) -> Callable[[dict[str, Any], str], beam.PTransform]:
         return partial(_ReadRows, read_file=self.read_file(), add_trouble=self._trouble.append)
 
-    def _check_files(self, exec_properties: dict[str, Any], rows: RowFormat) -> None:
+    def _check_files(self, exec_properties: dict[str, Any], rows: RowFormat) -> _States:
+        """Checks all files; returns what each looks like before it is read, by config key and path."""
         problems: list[str] = []
+        states: _States = {}
         for split in _input_splits(exec_properties):
             key = data_key(split.name)
             by_pattern = {each: _matches(each) for each in _full_patterns(exec_properties, split.pattern)}
             problems += [f"{key}: no file matches {pattern}" for pattern, files in by_pattern.items() if not files]
+            paths = [path for files in by_pattern.values() for path in files]
+            states |= {(key, path): _state(path) for path in paths}
             try:
-                self.check_files([path for files in by_pattern.values() for path in files], rows)
+                self.check_files(paths, rows)
             except UserError as error:
                 problems += [f"{key}: {problem}" for problem in error.problems]
         if problems:
             raise UserError(problems)
+        return states
 
 
 class _ReadRows(beam.PTransform):
@@ -222,3 +230,21 @@ def _files(exec_properties: dict[str, Any], pattern: str) -> list[str]:
 
 def _matches(pattern: str) -> list[str]:
     return sorted(path for path in fileio.glob(pattern) if not fileio.isdir(path))
+
+
+def _state(path: str) -> tuple[int, int] | None:
+    """A file's size and time of the last change; None if nothing is there."""
+    try:
+        found = tf.io.gfile.stat(path)
+    except tf.errors.OpError:
+        return None
+    return found.length, found.mtime_nsec
+
+
+def _changed(before: _States) -> list[str]:
+    """Says which files changed since: some rows may have been read before, others after."""
+    return [
+        f"{key}: {path} changed while it was read; run again when it is complete"
+        for (key, path), state in before.items()
+        if _state(path) != state
+    ]

@@ -1,12 +1,14 @@
 """From the paths a user writes in `data.train` and `data.eval` to patterns relative to one base folder."""
 
 import difflib
+import errno
 import glob
 import os
 
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
+from components.example_gen.input_file import kind_problem
 from components.example_gen.spans import NEWEST, any_span, has_span, path_problems
 from trainer_module.errors import UserError
 
@@ -100,15 +102,30 @@ def _path_problem(path: str) -> str | None:
         return "is empty; name a file, a folder or a pattern"
     path = any_span(path)
     try:
-        if any(not fileio.isdir(found) for found in fileio.glob(as_pattern(path))):
-            return None
+        files = [found for found in fileio.glob(as_pattern(path)) if not fileio.isdir(found)]
+        if files:
+            return next((f"{file} {problem}" for file in sorted(files) if (problem := kind_problem(file))), None)
         if fileio.isdir(path):
             return f"folder {path} holds no files (names that begin with a dot or underscore don't count)"
     except (tf.errors.OpError, OSError) as error:
         return f"{path} cannot be read: {error}"
     if any(mark in path for mark in _WILDCARDS):
         return f"no file matches {path}"
-    return f"no such file or folder: {path}{_did_you_mean(path)}"
+    return _why_absent(path) or f"no such file or folder: {path}{_did_you_mean(path)}"
+
+
+def _why_absent(path: str) -> str | None:
+    """Why something can't be found though it isn't simply missing."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return f"{path} leads in a circle of symbolic links"
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+            return f"{path} cannot be read: {error.strerror}"
+        if os.path.islink(path):
+            return f"{path} is a symbolic link to {os.readlink(path)}, which doesn't exist"
+    return None
 
 
 def _did_you_mean(path: str) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tfx.dsl.io import fileio
 
-from components.example_gen.spans import any_span, span_name, span_of
+from components.example_gen.spans import LARGEST_SPAN, any_span, span_name, span_of
 from trainer_module.errors import UserError
 
 _LOG = logging.getLogger("permafrost.data")
@@ -52,10 +52,10 @@ def find_spans(base: str, pattern: str) -> dict[int, FoundSpan]:
     for path in sorted(fileio.glob(os.path.join(base, any_span(pattern)))):
         match = names.fullmatch(path)
         span = _span_number(match.groupdict()) if match else None
-        if match is None or span is None:
+        version = int(match["VERSION"]) if match and "VERSION" in match.groupdict() else None
+        if match is None or span is None or max(span, version or 0) > LARGEST_SPAN:
             strays.append(path)
             continue
-        version = int(match["VERSION"]) if "VERSION" in match.groupdict() else None
         this = FoundSpan(version, _PLACEHOLDER.sub(lambda place: match[place[1]], pattern))  # noqa: B023
         best = found.setdefault(span, this)
         if best.version == this.version and best.pattern != this.pattern:

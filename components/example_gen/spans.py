@@ -15,6 +15,9 @@ LATEST = -1
 NEWEST = "newest"
 """In the place of a path to evaluation rows: the newest span of the window."""
 
+LARGEST_SPAN = (1 << 63) - 1
+"""More don't fit into ML Metadata; versions neither."""
+
 LAST_DATE = datetime.date(9999, 12, 31)
 
 _FIRST_DATE = datetime.date(1970, 1, 1)
@@ -25,7 +28,7 @@ _VERSION = re.compile(r"\{VERSION(?::[^}]*)?\}")
 _MOST_NAMED = 20
 _DATE = re.compile("|".join(re.escape(part) for part in _DATE_PARTS))
 _ANY = re.compile(f"{_SPAN.pattern}|{_VERSION.pattern}|{_DATE.pattern}")
-_WIDTH = re.compile(r"\{(?:SPAN|VERSION):(?!0*[1-9]\d*\})[^}]*\}")
+_WIDTH = re.compile(r"\{(?:SPAN|VERSION):(?!0*[1-9]\d{0,2}\})[^}]*\}")
 
 
 def has_span(path: str) -> bool:

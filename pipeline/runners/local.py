@@ -3,11 +3,15 @@
 import os
 from typing import Literal
 
+from google.protobuf import text_format
 from ml_metadata.proto.metadata_store_pb2 import ConnectionConfig
+from tensorflow_metadata.proto.v0.schema_pb2 import Schema
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
 from components.example_gen.data_paths import check_paths
+from components.example_gen.input_file import kind_problem
+from components.example_gen.row_format import quoted
 from pipeline.beam_args import local_beam_args
 from pipeline.config import PipelineConfig
 from pipeline.folders import output_folders, require_folders
@@ -28,6 +32,9 @@ from trainer_module.full_disk import is_full
 from trainer_module.preflight import plan_run
 
 Runner = Literal["beam", "local"]
+
+# Characters: one of a thousand columns with long lists of values has a tenth of them.
+_LONGEST_SCHEMA = 1 << 25
 
 
 class ComponentFailed(RuntimeError):
@@ -113,9 +120,33 @@ def _failure(error: BaseException, watch: "_Watch", metadata: ConnectionConfig) 
 def _refuse_early(config: PipelineConfig) -> None:
     require_folders(output_folders(config))
     check_paths(config.data.train, config.data.eval)
-    schema = config.data.schema_path
-    if schema and "://" not in schema and not os.path.isfile(schema):
-        raise UserError(f"data.schema: no such file: {schema}")
+    if config.data.schema_path and "://" not in config.data.schema_path:
+        _check_schema(config.data.schema_path, [*config.data.text, config.data.label])
+
+
+def _check_schema(path: str, columns: list[str]) -> None:
+    """Makes sure that the user's schema is one, and knows the columns that the model needs."""
+    if problem := kind_problem(path):
+        raise UserError(f"data.schema: {path} {problem}")
+    schema = Schema()
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = file.read(_LONGEST_SCHEMA + 1)
+        if len(content) > _LONGEST_SCHEMA:
+            raise UserError(f"data.schema: {path} has more than {_LONGEST_SCHEMA:,} characters, too many for a schema")
+        text_format.Parse(content, schema)
+    except FileNotFoundError:
+        raise UserError(f"data.schema: no such file: {path}") from None
+    except OSError as error:
+        raise UserError(f"data.schema: {path} cannot be read: {error.strerror}") from None
+    except (text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(
+            f"data.schema: {path} is not a schema in protocol buffers' text format (schema.pbtxt): {error}"
+        ) from None
+    known = {feature.name for feature in schema.feature}
+    if missing := [column for column in columns if column not in known]:
+        there = f"its features are: {quoted(sorted(known))}" if known else "it has none"
+        raise UserError(f"data.schema: {path} has no feature {quoted(missing)}; {there}")
 
 
 class _Watch:

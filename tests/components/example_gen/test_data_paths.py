@@ -1,5 +1,6 @@
 """Files, folders and patterns as users write them."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,39 @@ def test_empty_paths_and_folders(write: Write, tmp_path: Path) -> None:
         "data.train: is empty; name a file, a folder or a pattern",
         f"data.eval: folder {tmp_path}/rows holds no files (names that begin with a dot or underscore don't count)",
     ]
+
+
+def test_links_that_lead_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    (tmp_path / "dangling.csv").symlink_to(tmp_path / "gone.csv")
+    assert problems_of(f"{tmp_path}/loop.csv", f"{tmp_path}/one/rows.csv") == [
+        f"data.train: {tmp_path}/loop.csv leads in a circle of symbolic links",
+        f"data.eval: {tmp_path}/one/rows.csv leads in a circle of symbolic links",
+    ]
+    assert problems_of(f"{tmp_path}/dangling.csv") == [
+        f"data.train: {tmp_path}/dangling.csv is a symbolic link to {tmp_path}/gone.csv, which doesn't exist"
+    ]
+
+
+def test_only_regular_files_are_rows(write: Write, tmp_path: Path) -> None:
+    write("rows/a.csv", "x")
+    os.mkfifo(tmp_path / "rows" / "b.csv")
+    pipe = f"{tmp_path}/rows/b.csv is a named pipe; only regular files can be read"
+    assert problems_of("/dev/zero", f"{tmp_path}/rows") == [
+        "data.train: /dev/zero is a device; only regular files can be read",
+        f"data.eval: {pipe}",
+    ]
+    assert problems_of(f"{tmp_path}/rows/*.csv", f"{tmp_path}/rows/b.csv") == [
+        f"data.train: {pipe}",
+        f"data.eval: {pipe}",
+    ]
+
+
+def test_names_that_no_file_can_have(tmp_path: Path) -> None:
+    path = f"{tmp_path}/{'a' * 300}"
+    assert problems_of(path) == [f"data.train: {path} cannot be read: File name too long"]
 
 
 def test_a_folder_means_its_visible_files(write: Write, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Delimited text is read exactly as written, whatever it holds."""
 
+import contextlib
+import encodings.aliases
 import gzip
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +10,8 @@ from typing import Any
 import pytest
 
 from components.example_gen.bad_row import STRAY_QUOTE, WRONG_FIELD_COUNT, BadRow
-from components.example_gen.delimited_rows import DelimitedRow, read_header, read_rows
-from components.example_gen.row_format import RowFormat
+from components.example_gen.delimited_rows import LONGEST_ROW, DelimitedRow, read_header, read_rows
+from components.example_gen.row_format import MOST_COLUMNS, RowFormat
 from trainer_module.errors import UserError
 
 Write = Callable[[str, str | bytes], Path]
@@ -109,6 +111,32 @@ def test_bytes_in_another_encoding(write: Write) -> None:
     assert values_of(path, encoding="latin-1")[-1] == ("café", "0")
 
 
+def readable_encodings() -> list[str]:
+    """The encodings that `data.encoding` may name, by Python's own list."""
+    names = []
+    for name in sorted({*encodings.aliases.aliases.values()}):
+        with contextlib.suppress(UserError):
+            names.append(RowFormat.from_dict({"text": ["t"], "label": "l", "encoding": name}).encoding)
+    return names
+
+
+@pytest.mark.parametrize("encoding", readable_encodings())
+def test_whatever_encoding_may_be_named_ends_in_rows_or_one_message(write: Write, encoding: str) -> None:
+    text = "text,label\nhello,1\n"
+    assert values_of(write("a.csv", text.encode(encoding)), encoding=encoding) == [("hello", "1")]
+    for content in [bytes(range(256)) * 3, b"\xff", b"+", b"\x1b$", text.encode(encoding)[:-1] + b"\xfe\xfe\xfe"]:
+        with contextlib.suppress(UserError):
+            rows_of(write("a.csv", content), encoding=encoding)
+
+
+def test_utf16_without_its_byte_order_mark(write: Write) -> None:
+    path = write("a.csv", "text,label\n".encode("utf-16-le"))
+    assert problem_of(path, encoding="utf-16") == (
+        f"{path}: is not valid utf-16 (UTF-16 stream does not start with BOM); "
+        "set data.encoding to what the file is written in"
+    )
+
+
 def test_utf16(write: Write) -> None:
     path = write("a.csv", "text,label\ncafé\n".encode("utf-16") + "ü,1\n".encode("utf-16-le"))
     assert problem_of(path).endswith(
@@ -169,3 +197,66 @@ def test_columns_given_for_a_file_with_a_header(write: Write) -> None:
     path = write("a.csv", "text,label\nhello,1\n")
     assert problem_of(path, columns=["text", "label"]) == f"{path}: begins with a header row; remove data.columns"
     assert rows_of(path, text=["a"], label="b", columns=["a", "b"])[0] == DelimitedRow(1, {"a": "text", "b": "label"})
+
+
+TOO_EARLY = "bring the complete file: a copy or an upload was interrupted, or it is still being written"
+
+
+@pytest.mark.parametrize("quoting", ["minimal", "none"])
+def test_a_last_line_without_its_end_and_some_of_its_fields_ends_too_early(write: Write, quoting: str) -> None:
+    path = write("a.csv", "text,label\na,1\nb")
+    assert problem_of(path, quoting=quoting) == f"{path}, line 3: ends too early, with 1 of 2 fields; {TOO_EARLY}"
+    assert rows_of(write("a.csv", "text,label\na,1\nb\n"), quoting=quoting)[-1] == BadRow(
+        str(path), 3, WRONG_FIELD_COUNT
+    )
+
+
+def test_a_last_line_that_ends_within_a_quoted_field_ends_too_early(write: Write) -> None:
+    path = write("a.csv", 'text,label\n"a",1\n"b, and')
+    assert problem_of(path) == f"{path}, line 3: ends too early, within a quoted field; {TOO_EARLY}"
+
+
+@pytest.mark.parametrize(("encoding", "kept"), [("utf-8", -1), ("utf-8", -2), ("utf-16", -1), ("shift_jis", -1)])
+def test_a_file_that_ends_within_a_character_ends_too_early(write: Write, encoding: str, kept: int) -> None:
+    path = write("a.csv", "text,label\na,1\nb,語".encode(encoding)[:kept])
+    assert problem_of(path, encoding=encoding) == f"{path}, line 3: ends too early, within a character; {TOO_EARLY}"
+
+
+@pytest.mark.parametrize("quoting", ["minimal", "none"])
+def test_a_line_that_never_ends_is_refused_while_it_is_read(tmp_path: Path, quoting: str) -> None:
+    path = tmp_path / "a.csv"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)  # a terabyte of zeros, which takes no room
+    assert problem_of(path, quoting=quoting) == (
+        f"{path}, line 1: has more than {LONGEST_ROW:,} characters, too many for a row; "
+        "is this a text file with line breaks?"
+    )
+
+
+@pytest.mark.parametrize(("start", "line"), [('"', "never closed" * 100 + "\n"), ("", "x" * 1000 + ',"\n",')])
+def test_a_row_over_many_lines_is_bounded_too(write: Write, start: str, line: str) -> None:
+    path = write("a.csv", "text,label\na,1\n" + start + line * (LONGEST_ROW // len(line) + 2))
+    assert problem_of(path) == (
+        f"{path}, line 3: a quoted field begins here and does not end within {LONGEST_ROW:,} characters; "
+        'close it, or set data.quoting = "none" if quotes are ordinary characters'
+    )
+
+
+def test_many_lines_may_be_longer_than_one_row_may(write: Write) -> None:
+    line = f"{'x' * 4_000_000},1\n"
+    for quoting in ["minimal", "none"]:
+        assert len(rows_of(write("a.csv", "text,label\n" + line * 6), quoting=quoting)) == 6
+
+
+def test_more_columns_than_the_steps_can_take(write: Write) -> None:
+    names = ["text", "label", *(f"column_{number}" for number in range(MOST_COLUMNS - 1))]
+    path = write("a.csv", ",".join(names) + "\n")
+    assert problem_of(path) == (
+        f"{path}: has {MOST_COLUMNS + 1:,} columns; at most {MOST_COLUMNS:,} can be read, because each costs time in "
+        "every step: leave out those that are neither text, label nor a slice"
+    )
+    assert rows_of(write("a.csv", ",".join(names[:-1]) + "\n")) == []
+
+
+def test_a_header_of_megabytes_is_shown_in_short(write: Write) -> None:
+    assert len(problem_of(write("a.csv", "x" * 5_000_000 + "\n"))) < 1000

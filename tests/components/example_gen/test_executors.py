@@ -1,5 +1,6 @@
 """The executors, run as TFX runs them."""
 
+import gzip
 import hashlib
 import logging
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
+from components.example_gen.delimited_executor import DelimitedExecutor
 from components.example_gen.rows_report import Dropped, InputSummary, SplitSummary
 from trainer_module.errors import UserError
 
@@ -113,6 +115,32 @@ def test_bytes_in_another_encoding(run: Run, write: Write) -> None:
     ]
     outcome = run(train, train, encoding="latin-1")
     assert [row["text"].decode() for row in outcome.rows("train")] == ["fine", "poor", "café"]
+
+
+def test_a_truncated_upload_is_refused(run: Run, write: Write) -> None:
+    content = gzip.compress(("text,label\n" + "".join(f"{n} {n**9},{n % 2}\n" for n in range(50_000))).encode())
+    train, eval = write("train.csv.gz", content[:-8]), write("eval.csv", GOOD)
+    assert problems_of(run, train, eval) == [
+        f"data.train: {train}: ends too early; bring the complete file: a copy or an upload was interrupted, "
+        "or it is still being written"
+    ]
+
+
+def test_a_file_that_is_written_while_it_is_read_is_refused(
+    run: Run, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, eval = write("train.csv", GOOD), write("eval.csv", GOOD)
+    generate = DelimitedExecutor.GenerateExamplesByBeam
+
+    def generate_and_append(*args: Any) -> Any:
+        with train.open("a") as file:
+            file.write("more,pos\n")
+        return generate(*args)
+
+    monkeypatch.setattr(DelimitedExecutor, "GenerateExamplesByBeam", generate_and_append)
+    assert problems_of(run, train, eval) == [
+        f"data.train: {train} changed while it was read; run again when it is complete"
+    ]
 
 
 def test_files_are_checked_before_beam_starts(run: Run, write: Write, tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 import json
 
 import pytest
+from pydantic import ValidationError
 from tfx.utils import proto_utils
 
 from components.example_gen.custom_config import pack, unpack_rows, unpack_window
-from components.example_gen.row_format import RowFormat, missing_columns
+from components.example_gen.row_format import MOST_COLUMNS, RowFormat, missing_columns
 from components.example_gen.span_window import Window
+from pipeline.data_settings import DataSettings
 from trainer_module.errors import UserError
+from trainer_module.validation import describe_validation_error
 
 GIVEN = {
     "format": "csv",
@@ -68,11 +71,11 @@ def test_all_problems_come_at_once() -> None:
             }
         )
     assert error.value.problems == [
-        "data.text: should have at least 1 item after validation, not 0; given []",
-        "data.label: is missing",
         "data.delimiter: must be one character, not a quote or a line break; given '||'",
         "data.quoting: should be 'minimal' or 'none'; given 'no'",
-        'data.encoding: \'utf-9\' is no text encoding; use e.g. "utf-8" or "latin-1"',
+        "data.encoding: is not a text encoding such as 'utf-8' or 'latin-1'; given 'utf-9'",
+        "data.text: should have at least 1 item after validation, not 0; given []",
+        "data.label: is missing",
         "data.on_bad_rows: should be 'drop' or 'fail'; given 1",
         "data.delimeter: is not a known key; did you mean 'delimiter'?",
     ]
@@ -82,25 +85,59 @@ def test_all_problems_come_at_once() -> None:
     ("change", "problem"),
     [
         ({"text": ["a", "a"]}, "data.text: names a column twice: 'a'"),
-        ({"label": "b"}, "data.label: 'b' is a text column too; the model would read its own answer"),
-        ({"columns": ["a", "y"]}, "data.text: 'b' is not one of data.columns: 'a', 'y'"),
-        ({"columns": ["a", "b"]}, "data.label: 'y' is not one of data.columns: 'a', 'b'"),
+        ({"label": "b"}, "data.label: 'b' is also a text column; the model would read the answer"),
+        ({"columns": ["a", "y"]}, "data.text: there is no column 'b'; data.columns names 'a', 'y'"),
+        ({"columns": ["a", "b"]}, "data.label: there is no column 'y'; data.columns names 'a', 'b'"),
         ({"columns": ["a", "b", "y", "a"]}, "data.columns: names a column twice: 'a'"),
-        ({"format": "tfrecord"}, "data.columns: tf.Examples name their own columns; remove this key"),
-        (
-            {"encoding": "rot13"},
-            'data.encoding: \'rot13\' is no text encoding; use e.g. "utf-8" or "latin-1"',
-        ),
-        (
-            {"delimiter": '"'},
-            "data.delimiter: must be one character, not a quote or a line break; given '\"'",
-        ),
+        ({"delimiter": '"'}, "data.delimiter: must be one character, not a quote or a line break; given '\"'"),
+        ({"delimiter": ""}, "data.delimiter: must be one character, not a quote or a line break; given ''"),
+        ({"delimiter": "\0"}, "data.delimiter: must not hold the character '\\x00'"),
+        ({"delimiter": "\udcff"}, "data.delimiter: must not hold the character '\\udcff'"),
+        ({"label": "y\0"}, "data.label: must not hold the character '\\x00'"),
+        ({"text": ["a", "\0"]}, "data.text: must not hold the character '\\x00'"),
+        ({"columns": ["a", "b", "y", "\0"]}, "data.columns: must not hold the character '\\x00'"),
+        ({"encoding": "utf-8\0"}, "data.encoding: must not hold the character '\\x00'"),
+        *[
+            ({"encoding": name}, f"data.encoding: is not a text encoding such as 'utf-8' or 'latin-1'; given {name!r}")
+            for name in (
+                "rot13",
+                "base64",
+                "hex",
+                "idna",
+                "punycode",
+                "undefined",
+                "unicode_escape",
+                "Raw-Unicode_Escape",
+            )
+        ],
     ],
 )
-def test_impossible_values(change: dict[str, object], problem: str) -> None:
-    with pytest.raises(UserError) as error:
+def test_the_config_and_the_component_refuse_the_same_in_the_same_words(
+    change: dict[str, object], problem: str
+) -> None:
+    with pytest.raises(UserError) as by_component:
         RowFormat.from_dict(GIVEN | change)
-    assert error.value.problems == [problem]
+    assert by_component.value.problems == [problem]
+    section = {key: value for key, value in (GIVEN | change).items() if key != "task"}
+    with pytest.raises(ValidationError) as by_config:
+        DataSettings.model_validate({"train": "rows.csv", **section})
+    assert describe_validation_error(by_config.value, DataSettings, prefix="data") == [problem]
+
+
+def test_keys_of_csv_files_are_refused_for_tfrecords() -> None:
+    with pytest.raises(UserError) as error:
+        RowFormat.from_dict(GIVEN | {"format": "tfrecord"})
+    assert error.value.problems == [
+        f"data.{key}: says how CSV files are written, but data.format is 'tfrecord'; remove it"
+        for key in ("columns", "delimiter", "quoting", "encoding")
+    ]
+
+
+def test_more_columns_than_the_steps_can_take() -> None:
+    names = ["a", "b", "y", *map(str, range(MOST_COLUMNS))]
+    with pytest.raises(UserError) as error:
+        RowFormat.from_dict(GIVEN | {"columns": names})
+    assert error.value.problems[0].startswith(f"data.columns: has {len(names):,} columns; at most {MOST_COLUMNS:,} can")
 
 
 def test_missing_columns_are_named_with_those_that_exist() -> None:

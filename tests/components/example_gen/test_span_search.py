@@ -35,6 +35,11 @@ def test_the_newest_version_of_each_span(tmp_path: Path):
     }
 
 
+def test_numbers_that_ml_metadata_cannot_hold_name_no_span(tmp_path: Path):
+    base = put(tmp_path, f"{2**63}/v1/a.csv", f"{2**63 - 1}/v{2**63}/a.csv", "2/v1/a.csv")
+    assert find_spans(base, "{SPAN}/v{VERSION}/*.csv") == {2: (1, "2/v1/*.csv")}
+
+
 def test_days(tmp_path: Path):
     base = put(tmp_path, "2026/11/27.csv", "2026/02/29.csv", "2028/02/29.csv", "26/11/27.csv")
     assert find_spans(base, "{YYYY}/{MM}/{DD}.csv") == {
