@@ -69,7 +69,7 @@ def test_a_bad_night(make_project: Callable[[str], Project]) -> None:
     assert project.pushed() == pushed
 
     warned = project.run("data_gate.label_drift=warn")
-    assert [message.split(":")[0] for message in warned.to_json()["warnings"]] == [
+    assert [message.split(":")[0] for message in warned.to_json()["warnings"] if "data_gate" in message] == [
         "data_gate.label_skew", "data_gate.label_drift"
     ]  # fmt: skip
     assert ("ended", "Transform") in project.events.heard

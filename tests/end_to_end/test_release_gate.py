@@ -54,5 +54,5 @@ def test_a_model_that_is_no_better_than_guessing_is_not_pushed(project: Project,
     assert project.pushed() == live
 
     assert permafrost("history", "--config", str(project.config_file), "--json") == 0
-    newest, *_ = json.loads(permafrost.out)["runs"]
+    newest, *_ = json.loads(permafrost.out.splitlines()[-1])["runs"]
     assert (newest["outcome"], newest["reason"], newest["metrics"]) == ("not_blessed", reason, told["metrics"])
