@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -25,6 +26,28 @@ if TYPE_CHECKING:  # the tests of layouts, rules and settings need no TensorFlow
     from trainer_module.training.rows import Rows
 
 HIDDEN, HEADS, WORDS, POSITIONS = 8, 2, 30, 16
+
+
+class Records(logging.Handler):
+    """Collects what a logger says: `with Records(name) as records`."""
+
+    def __init__(self, logger: str) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+        self._logger = logging.getLogger(logger)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+    def __enter__(self) -> list[logging.LogRecord]:
+        self._before = self._logger.level
+        self._logger.addHandler(self)
+        self._logger.setLevel(logging.INFO)
+        return self.records
+
+    def __exit__(self, *error: object) -> None:
+        self._logger.removeHandler(self)
+        self._logger.setLevel(self._before)
 
 
 @pytest.fixture(scope="session")
@@ -105,6 +128,27 @@ def _pooler() -> tuple[HubVariable, ...]:
 @pytest.fixture(scope="session")
 def tiny_model(tiny_hub: Path) -> HubModel:
     return _loaded_once(tiny_hub)
+
+
+@pytest.fixture(scope="session")
+def one_block_model(tiny_model: HubModel, tmp_path_factory: pytest.TempPathFactory) -> HubModel:
+    """`tiny_hub` without its upper blocks, for tests that save and load it and don't ask how many there are."""
+    from trainer_module.hub.variable_names import read_layout
+    from trainer_module.hugging_face.hub_export import save_hub_encoder
+
+    upper = (block_name(1), block_name(2))
+    shapes = [(each.name, each.shape) for each in tiny_model.layout.variables if each.block not in upper]
+    folder = tmp_path_factory.mktemp("one_block") / "model"
+    save_hub_encoder(
+        folder,
+        read_layout(shapes, "one_block"),
+        {name: tiny_model.weights[name] for name, _ in shapes},
+        activation="gelu_tanh",
+        epsilon=1e-12,
+        vocab_path=Path(tiny_model.vocab_path or ""),
+        lower_case=True,
+    )
+    return _loaded_once(folder)
 
 
 @pytest.fixture(scope="session")

@@ -17,12 +17,9 @@ from tensorflow_serving.apis import prediction_log_pb2
 from trainer_module.audit.freeze_audit import audit
 from trainer_module.audit.plan_in_model import read_plan
 from trainer_module.audit.variable_record import digest
-from trainer_module.encoder import make_encoder
 from trainer_module.export import ServingModel, export
 from trainer_module.features import LABEL, LABEL_VOCABULARY
-from trainer_module.freezing.planning import plan_freeze
 from trainer_module.hub.saved_model_reader import SavedModelReader
-from trainer_module.settings import ModelSettings
 from trainer_module.training.classifier import BertClassifier
 
 pytestmark = pytest.mark.slow
@@ -264,24 +261,6 @@ def test_counts_of_parameters_agree(exported: Path, trained_reviews, tiny_model)
     assert counts["Non-trainable"] == plan.frozen_params == record.frozen_params
     assert counts["Trainable"] == plan.trainable_params + head == record.trainable_params + head
     assert counts["Total"] == plan.model.parameters + head == sum(block.parameters for block in record.blocks) + head
-
-
-def test_an_encoder_that_could_not_be_rebuilt_passes_its_audit_too(loaded_once, reviews, tmp_path: Path) -> None:
-    hub = loaded_once("mobilebert_L-3")
-    settings = ModelSettings.model_validate({"hub": hub.handle, "freeze": ["freeze embeddings"], "max_tokens": 16})
-    plan = plan_freeze(settings, hub)
-    made = make_encoder(hub, plan.is_trainable, dropout=0.1)
-    assert not made.rebuilt
-    classifier = BertClassifier(made.encoder, outputs=2, pooling="pooled", dropout=0.1, seed=0)
-    classifier(reviews.tokens.batch(np.arange(2))[0])
-    for name in plan.trainable_names:
-        variable = made.encoder.hub_variables[name]
-        variable.assign_add(tf.ones_like(variable))
-    classes = reviews.output.vocabulary_by_name(LABEL_VOCABULARY)
-    export(ServingModel(classifier, reviews.output, reviews.settings, classes), str(tmp_path), plan)
-    record = audit(str(tmp_path), plan, hub)
-    assert record.problems == ()
-    assert [each.moved for each in record.variables] == [each.trainable for each in plan.variables]
 
 
 def test_plain_tensorflow_serves_it_far_from_our_code(exported: Path, tmp_path: Path, ask) -> None:

@@ -23,8 +23,10 @@ def seen(trainings: Any, settings: Callable[..., Any]) -> dict[str, Any]:
     """A whole run by two workers, then one by a single process that finds what they stored; and nothing frozen."""
     half = settings(freeze=HALF, prefix_cache_dir=str(trainings.folder / "kept"))
     nothing = settings(steps=12)
-    workers = trainings(half | {"outputs": str(trainings.folder / "two")}, nothing, workers=2)
-    (single,) = trainings(half | {"outputs": str(trainings.folder / "one")}, nothing)
+    workers, (single,) = trainings(
+        {"trainings": [half | {"outputs": str(trainings.folder / "two")}, nothing], "workers": 2},
+        {"trainings": [half | {"outputs": str(trainings.folder / "one")}, nothing]},
+    )
     return {"workers": workers, "single": single}
 
 
@@ -60,7 +62,7 @@ def test_only_the_chief_leaves_a_model_and_logs(seen: dict[str, Any], trainings:
             value.tag for event in tf.compat.v1.train.summary_iterator(str(events)) for value in event.summary.value
         }
         assert "epoch_loss" in tags
-    left = {path.name for index in range(2) for path in (trainings.folder / f"tmp{index}").iterdir()}
+    left = {path.name for index in range(2) for path in (trainings.folder / f"tmp0-{index}").iterdir()}
     assert left <= {"__pycache__"}  # of code that TensorFlow wrote
 
 
