@@ -132,20 +132,29 @@ def tiny_model(tiny_hub: Path) -> HubModel:
 
 @pytest.fixture(scope="session")
 def one_block_model(tiny_model: HubModel, tmp_path_factory: pytest.TempPathFactory) -> HubModel:
-    """`tiny_hub` without its upper blocks, for tests that save and load it and don't ask how many there are."""
+    """`tiny_hub`'s lowest block, for tests that save it or load it and don't ask how many there are."""
+    return _lower_blocks(tiny_model, 1, tmp_path_factory.mktemp("one_block"))
+
+
+@pytest.fixture(scope="session")
+def two_block_model(tiny_model: HubModel, tmp_path_factory: pytest.TempPathFactory) -> HubModel:
+    """`tiny_hub`'s two lower blocks, for tests that train: how long it takes to trace depends on the blocks."""
+    return _lower_blocks(tiny_model, 2, tmp_path_factory.mktemp("two_blocks"))
+
+
+def _lower_blocks(model: HubModel, count: int, folder: Path) -> HubModel:
     from trainer_module.hub.variable_names import read_layout
     from trainer_module.hugging_face.hub_export import save_hub_encoder
 
-    upper = (block_name(1), block_name(2))
-    shapes = [(each.name, each.shape) for each in tiny_model.layout.variables if each.block not in upper]
-    folder = tmp_path_factory.mktemp("one_block") / "model"
+    upper = [block_name(index) for index in range(count, model.layout.blocks)]
+    shapes = [(each.name, each.shape) for each in model.layout.variables if each.block not in upper]
     save_hub_encoder(
         folder,
-        read_layout(shapes, "one_block"),
-        {name: tiny_model.weights[name] for name, _ in shapes},
+        read_layout(shapes, folder.name),
+        {name: model.weights[name] for name, _ in shapes},
         activation="gelu_tanh",
         epsilon=1e-12,
-        vocab_path=Path(tiny_model.vocab_path or ""),
+        vocab_path=Path(model.vocab_path or ""),
         lower_case=True,
     )
     return _loaded_once(folder)

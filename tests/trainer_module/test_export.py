@@ -17,9 +17,13 @@ from tensorflow_serving.apis import prediction_log_pb2
 from trainer_module.audit.freeze_audit import audit
 from trainer_module.audit.plan_in_model import read_plan
 from trainer_module.audit.variable_record import digest
+from trainer_module.encoder import BertEncoder
+from trainer_module.encoder.hub_weights import HubWeights
 from trainer_module.export import ServingModel, export
 from trainer_module.features import LABEL, LABEL_VOCABULARY
+from trainer_module.freezing.planning import plan_freeze
 from trainer_module.hub.saved_model_reader import SavedModelReader
+from trainer_module.settings import ModelSettings
 from trainer_module.training.classifier import BertClassifier
 
 pytestmark = pytest.mark.slow
@@ -282,12 +286,14 @@ def test_plain_tensorflow_serves_it_far_from_our_code(exported: Path, tmp_path: 
     assert answers["label"] == [label.decode() for label in expected["label"]]
 
 
-def test_a_regression_on_pairs_predicts_numbers(scored_pairs, tiny_encoder, tmp_path: Path) -> None:
-    planned = tiny_encoder()
-    classifier = BertClassifier(planned.encoder, outputs=1, pooling="pooled", dropout=0.1, seed=0)
+def test_a_regression_on_pairs_predicts_numbers(scored_pairs, one_block_model, tmp_path: Path) -> None:
+    plan = plan_freeze(ModelSettings.model_validate({"hub": one_block_model.handle}), one_block_model)
+    layout = one_block_model.layout
+    encoder = BertEncoder(layout, HubWeights(layout, one_block_model.weights, plan.is_trainable), dropout=0.1)
+    classifier = BertClassifier(encoder, outputs=1, pooling="pooled", dropout=0.1, seed=0)
     inputs, _ = scored_pairs.tokens.batch(np.arange(2))
     expected = classifier(inputs).numpy()[:, 0]
-    export(ServingModel(classifier, scored_pairs.output, scored_pairs.settings, []), str(tmp_path), planned.plan)
+    export(ServingModel(classifier, scored_pairs.output, scored_pairs.settings, []), str(tmp_path), plan)
     loaded = tf.saved_model.load(str(tmp_path))
     assert set(loaded.signatures) == {"serving_default", "predict_text", "transform_features"}
     columns = {"#1 String": [b"good film", b"a a a a a a a a"], "#2 String": [b"bad", b"the story is not good"]}

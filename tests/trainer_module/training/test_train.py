@@ -126,7 +126,7 @@ def test_early_stopping_waits_for_the_last_stage(run, make_rows, tiny_model) -> 
         rows,
         opposite,
         outputs=1,
-        rules=({"freeze": "all", "until_epoch": 2},),
+        rules=({"freeze": "all"}, {"freeze": "pooler", "until_epoch": 2}),
         task="regression",
         epochs=50,
         early_stopping_patience=1,

@@ -14,6 +14,8 @@ import pytest
 import tf_keras as keras
 
 from tests.trainer_module.conftest import Records
+from trainer_module.encoder import BertEncoder
+from trainer_module.encoder.hub_weights import HubWeights
 from trainer_module.freezing.planning import plan_freeze
 from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import BertSettings
@@ -73,17 +75,19 @@ def rows(make_rows: Callable[..., Rows]) -> tuple[Rows, Rows]:
 
 
 @pytest.fixture(scope="session")
-def run_in(tiny_model: HubModel, tiny_encoder: Callable[..., Any], rows: tuple[Rows, Rows]) -> Callable[..., Run]:
+def run_in(two_block_model: HubModel, rows: tuple[Rows, Rows]) -> Callable[..., Run]:
     """Trains: `run_in(folder, rules, end_at=7, epochs=3, …)`, 5 batches an epoch; checkpoints go to `folder`/kept."""
 
+    hub = two_block_model
+
     def run(folder: Path, rules: Sequence[dict[str, Any]] = (), end_at: int | None = None, **more: Any) -> Run:
-        bert: dict[str, Any] = {"hub": tiny_model.handle, "freeze": list(rules), "text": ["t"], "label": "l"}
+        bert: dict[str, Any] = {"hub": hub.handle, "freeze": list(rules), "text": ["t"], "label": "l"}
         bert |= {"max_tokens": 16, "batch_size": 5, "learning_rate": 1e-3, "seed": 3, "epochs": 3}
         bert |= {"checkpoint_dir": str(folder / "kept"), "checkpoint_steps": 1, **more}
         settings = BertSettings.from_custom_config({"bert": bert})
         keras.utils.set_random_seed(settings.seed)
-        plan = plan_freeze(settings, tiny_model)
-        encoder = tiny_encoder(*rules, pooling=settings.pooling).encoder
+        plan = plan_freeze(settings, hub)
+        encoder = BertEncoder(hub.layout, HubWeights(hub.layout, hub.weights, plan.is_trainable), dropout=0.1)
         classifier = BertClassifier(encoder, outputs=2, pooling=settings.pooling, dropout=0.1, seed=settings.seed)
         seen, ending = Run(), []
         callbacks = training._callbacks

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from trainer_module.hub.hub_model import HubModel
+
 REPOSITORY = Path(__file__).parents[4]
 TOLERANCE = 2e-5
 """Between losses and metrics, absolute. Sums of floating-point numbers depend on their order, and Adam's first steps
@@ -100,12 +102,20 @@ def trainings(reviews: Any, tmp_path_factory: pytest.TempPathFactory) -> Trainin
 
 
 @pytest.fixture(scope="module")
-def settings(reviews: Any) -> Callable[..., dict[str, Any]]:
+def settings(reviews: Any, two_block_model: HubModel) -> Callable[..., dict[str, Any]]:
     """Settings for the 64 reviews: batches of 9, and a last one of a single row, which two devices can't share."""
 
     def make(**more: Any) -> dict[str, Any]:
         bert: dict[str, Any] = reviews.settings.to_custom_config()["bert"]
-        bert |= {"epochs": 2, "batch_size": 9, "learning_rate": 1e-3, "dropout": 0.0, "seed": 3, **more}
+        bert |= {
+            "hub": two_block_model.handle,
+            "epochs": 2,
+            "batch_size": 9,
+            "learning_rate": 1e-3,
+            "dropout": 0.0,
+            "seed": 3,
+            **more,
+        }
         return {"bert": bert}
 
     return make

@@ -2,8 +2,9 @@
 
 `python trainings.py REQUEST`. The request, a JSON file, holds `steps`, done one after the other. A step holds
 `tf_configs`, one for each worker; `devices`, how many CPU devices there are to be; and `trainings`, each with the
-settings `bert`, and maybe `outputs`, a folder, where all of `run_fn` is to run and not only the training, and `gpus`,
-how many GPUs TensorFlow is to count (it finds none here; what counts them is replaced).
+settings `bert`, and maybe `outputs`, a folder, where all of `run_fn` is to run and not only the training, `gpus`,
+how many GPUs TensorFlow is to count (it finds none here; what counts them is replaced), and `program`, whether the Hub
+model's own program is to train as if it couldn't be rebuilt.
 
 Each worker is forked from this process, which has imported TensorFlow, and not used it yet: importing takes most of
 the time. Results are `resultSTEP-WORKER.json` here; what a worker prints is in `logSTEP-WORKER`.
@@ -29,8 +30,9 @@ import tf_keras as keras
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from trainer_module import trainer
-from trainer_module.encoder import BertEncoder, Encoder, make_encoder
+from trainer_module.encoder import BertEncoder, CannotRebuild, Encoder, make_encoder
 from trainer_module.encoder.hub_weights import HubWeights
+from trainer_module.freezing.freeze_plan import FreezePlan
 from trainer_module.freezing.planning import plan_freeze
 from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import BertSettings, TrainSettings
@@ -75,20 +77,24 @@ CALLBACKS: Callable[..., list[Any]] = training._callbacks
 ENCODE = PrefixFunction.encode
 
 
-def only_train(bert: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+def unprobed(hub: HubModel, plan: FreezePlan, settings: BertSettings, distribution: Distribution) -> Encoder:
+    with distribution.strategy.scope():
+        weights = HubWeights(hub.layout, hub.weights, plan.is_trainable)
+        return BertEncoder(hub.layout, weights, dropout=settings.dropout)
+
+
+def program(hub: HubModel, plan: FreezePlan, settings: BertSettings, distribution: Distribution) -> Encoder:
+    return make_encoder(hub, plan.is_trainable, settings.dropout, distribution.strategy).encoder
+
+
+def only_train(bert: dict[str, Any], request: dict[str, Any], make: Callable[..., Encoder]) -> dict[str, Any]:
     """Without the probe and the export, which take most of the time; and looks at the classifier."""
     settings = BertSettings.from_custom_config({"bert": bert})
     distribution = choose_distribution(settings)
     hub = HubModel(settings.hub)
     plan = plan_freeze(settings, hub)
-    encoder: Encoder
-    if hub.layout.deviation:
-        encoder = make_encoder(hub, plan.is_trainable, settings.dropout, distribution.strategy).encoder
+    encoder = make(hub, plan, settings, distribution)
     with distribution.strategy.scope():
-        if not hub.layout.deviation:
-            encoder = BertEncoder(
-                hub.layout, HubWeights(hub.layout, hub.weights, plan.is_trainable), dropout=settings.dropout
-            )
         classifier = BertClassifier(
             encoder, outputs=2, pooling=settings.pooling, dropout=settings.dropout, seed=settings.seed
         )
@@ -139,6 +145,10 @@ def whole(bert: dict[str, Any], outputs: str, request: dict[str, Any], gpus: int
     return {"replicas": chosen[0].replicas, "found": sorted(os.listdir(outputs))}
 
 
+def cannot_rebuild(*args: Any) -> None:
+    raise CannotRebuild("a test")
+
+
 def train_all(step: dict[str, Any], request: dict[str, Any]) -> list[dict[str, Any]]:
     if step.get("devices"):
         device = tf.config.LogicalDeviceConfiguration()
@@ -148,10 +158,12 @@ def train_all(step: dict[str, Any], request: dict[str, Any]) -> list[dict[str, A
     for given in step["trainings"]:
         seen = Seen()
         watch(seen)
-        if given.get("outputs"):
-            result = whole(given["bert"], given["outputs"], request, given.get("gpus", 0))
-        else:
-            result = only_train(given["bert"], request)
+        as_program = given.get("program", False)
+        with unittest.mock.patch.dict(make_encoder.__globals__, {"rebuild": cannot_rebuild} if as_program else {}):
+            if given.get("outputs"):
+                result = whole(given["bert"], given["outputs"], request, given.get("gpus", 0))
+            else:
+                result = only_train(given["bert"], request, program if as_program else unprobed)
         results.append(result | {"steps": seen.steps, "epochs": seen.epochs, "encoded": seen.encoded})
     return results
 

@@ -13,7 +13,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 from tests.trainer_module.conftest import Records
-from trainer_module.encoder import Encoder
+from trainer_module.encoder import BertEncoder, Encoder
+from trainer_module.encoder.hub_weights import HubWeights
 from trainer_module.freezing.freeze_plan import FreezePlan
 from trainer_module.freezing.planning import plan_freeze
 from trainer_module.hub.hub_model import HubModel
@@ -111,8 +112,7 @@ def scratch_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def run(
-    tiny_model: HubModel,
-    tiny_encoder: Callable[..., Any],
+    two_block_model: HubModel,
     train_rows: Rows,
     eval_rows: Rows,
     tmp_path_factory: pytest.TempPathFactory,
@@ -126,7 +126,7 @@ def run(
         rules: Sequence[dict[str, Any]],
         rows: Rows = train_rows,
         evaluated: Rows = eval_rows,
-        hub: HubModel = tiny_model,
+        hub: HubModel = two_block_model,
         make: Callable[[FreezePlan], Encoder] | None = None,
         instead: Callable[[], None] | None = None,
         **more: Any,
@@ -136,7 +136,8 @@ def run(
         settings = BertSettings.from_custom_config({"bert": bert})
         plan = plan_freeze(settings, hub)
         if make is None:
-            encoder = tiny_encoder(*rules, pooling=settings.pooling, dropout=settings.dropout).encoder
+            weights = HubWeights(hub.layout, hub.weights, plan.is_trainable)
+            encoder: Encoder = BertEncoder(hub.layout, weights, dropout=settings.dropout)
         else:
             encoder = make(plan)
         seen = Run(plan, settings)

@@ -12,7 +12,7 @@ from trainer_module.training.rows import Rows
 
 pytestmark = pytest.mark.slow
 
-HALF = ({"freeze": "embeddings"}, {"freeze": "encoder[:2]"})
+HALF = ({"freeze": "embeddings"}, {"freeze": "encoder[0]"})
 
 
 def window(rows: Rows, start: int, end: int) -> Rows:
@@ -40,7 +40,7 @@ def test_a_second_run_encodes_nothing_and_a_moved_window_only_its_new_rows(
     np.testing.assert_allclose(last.val_losses, plain(HALF).val_losses, atol=1e-5, rtol=0)
     (prefix,) = read_inventory(str(tmp_path / "kept"))
     assert prefix.rows == 22 + 9
-    assert prefix.description.depth == "embeddings + 2 blocks"
+    assert prefix.description.depth == "embeddings + 1 block"
 
 
 def test_other_settings_of_training_find_the_same_rows_and_another_max_tokens_does_not(

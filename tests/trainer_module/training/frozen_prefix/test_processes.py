@@ -19,7 +19,7 @@ from trainer_module.training.rows import Rows
 pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parents[4]
-HALF = ({"freeze": "embeddings"}, {"freeze": "encoder[:2]"})
+HALF = ({"freeze": "embeddings"}, {"freeze": "encoder[0]"})
 SETTINGS = {"text": ["t"], "label": "l", "max_tokens": 16, "batch_size": 5, "learning_rate": 1e-3, "seed": 3}
 
 # A process that has imported TensorFlow, and not used it yet, forks those that train: importing takes most of the time.
@@ -138,9 +138,9 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def trained(
-    tiny_model: HubModel, train_rows: Rows, eval_rows: Rows, tmp_path_factory: pytest.TempPathFactory
+    two_block_model: HubModel, train_rows: Rows, eval_rows: Rows, tmp_path_factory: pytest.TempPathFactory
 ) -> Trained:
-    return Trained(tmp_path_factory.mktemp("trained"), tiny_model.handle, train=train_rows, eval=eval_rows)
+    return Trained(tmp_path_factory.mktemp("trained"), two_block_model.handle, train=train_rows, eval=eval_rows)
 
 
 @pytest.mark.parametrize("kept", [False, True])
