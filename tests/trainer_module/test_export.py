@@ -287,7 +287,8 @@ def test_plain_tensorflow_serves_it_far_from_our_code(exported: Path, tmp_path: 
 
 
 def test_a_regression_on_pairs_predicts_numbers(scored_pairs, one_block_model, tmp_path: Path) -> None:
-    plan = plan_freeze(ModelSettings.model_validate({"hub": one_block_model.handle}), one_block_model)
+    settings = ModelSettings.model_validate({"hub": one_block_model.handle, "max_tokens": 10})
+    plan = plan_freeze(settings, one_block_model)
     layout = one_block_model.layout
     encoder = BertEncoder(layout, HubWeights(layout, one_block_model.weights, plan.is_trainable), dropout=0.1)
     classifier = BertClassifier(encoder, outputs=1, pooling="pooled", dropout=0.1, seed=0)

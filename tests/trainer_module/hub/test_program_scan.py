@@ -90,8 +90,8 @@ def test_a_classifier_that_we_exported_passes_with_its_tokenizer(
     from trainer_module.freezing.planning import plan_freeze
     from trainer_module.training.classifier import BertClassifier
 
-    settings = ModelSettings.model_validate({"hub": one_block_model.handle, "freeze": ["freeze all"]})
-    plan = plan_freeze(settings, one_block_model)
+    bert = {"hub": one_block_model.handle, "freeze": ["freeze all"], "max_tokens": 16}
+    plan = plan_freeze(ModelSettings.model_validate(bert), one_block_model)
     weights = HubWeights(one_block_model.layout, one_block_model.weights, plan.is_trainable)
     encoder = BertEncoder(one_block_model.layout, weights, dropout=0.1)
     classifier = BertClassifier(encoder, outputs=2, pooling="pooled", dropout=0.1, seed=0)

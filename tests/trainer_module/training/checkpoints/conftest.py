@@ -75,10 +75,10 @@ def rows(make_rows: Callable[..., Rows]) -> tuple[Rows, Rows]:
 
 
 @pytest.fixture(scope="session")
-def run_in(two_block_model: HubModel, rows: tuple[Rows, Rows]) -> Callable[..., Run]:
+def run_in(one_block_model: HubModel, rows: tuple[Rows, Rows]) -> Callable[..., Run]:
     """Trains: `run_in(folder, rules, end_at=7, epochs=3, …)`, 5 batches an epoch; checkpoints go to `folder`/kept."""
 
-    hub = two_block_model
+    hub = one_block_model
 
     def run(folder: Path, rules: Sequence[dict[str, Any]] = (), end_at: int | None = None, **more: Any) -> Run:
         bert: dict[str, Any] = {"hub": hub.handle, "freeze": list(rules), "text": ["t"], "label": "l"}

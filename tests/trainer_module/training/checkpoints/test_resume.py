@@ -9,8 +9,8 @@ import pytest
 
 from trainer_module.errors import UserError
 
-HALF = ({"freeze": "embeddings"}, {"freeze": "encoder[0]"})
-GRADUAL = ({"freeze": "embeddings"}, {"freeze": "encoder", "until_epoch": 1}, {"freeze": "pooler", "until_epoch": 2})
+HALF = ({"freeze": "embeddings"},)
+GRADUAL = ({"freeze": "all"}, {"freeze": "pooler", "until_epoch": 1}, {"freeze": "encoder", "until_epoch": 2})
 
 # What a step, an epoch and a stage consist of are settings that don't depend on each other: each is in one of these.
 CASES: dict[str, tuple[Any, dict[str, Any], list[int]]] = {

@@ -102,13 +102,13 @@ def trainings(reviews: Any, tmp_path_factory: pytest.TempPathFactory) -> Trainin
 
 
 @pytest.fixture(scope="module")
-def settings(reviews: Any, two_block_model: HubModel) -> Callable[..., dict[str, Any]]:
+def settings(reviews: Any, one_block_model: HubModel) -> Callable[..., dict[str, Any]]:
     """Settings for the 64 reviews: batches of 9, and a last one of a single row, which two devices can't share."""
 
     def make(**more: Any) -> dict[str, Any]:
         bert: dict[str, Any] = reviews.settings.to_custom_config()["bert"]
         bert |= {
-            "hub": two_block_model.handle,
+            "hub": one_block_model.handle,
             "epochs": 2,
             "batch_size": 9,
             "learning_rate": 1e-3,

@@ -59,10 +59,10 @@ def test_a_scale_that_is_too_large_falls_until_training_goes_on(
     run: Callable[..., Any], plain: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The gradients overflow in the encoder at first."""
-    monkeypatch.setattr(SCALE, (2.0**30, 4))
+    monkeypatch.setattr(SCALE, (2.0**30, 2000))
     seen = run(NOTHING, **FLOAT16)
     scale = float(seen.classifier.optimizer.loss_scale.value)
-    assert scale < 2**29
+    assert scale < 2**25
     assert np.isfinite(seen.losses).all()
     assert int(seen.classifier.optimizer.iterations) == len(seen.losses) == 8 * 5
     assert seen.losses[-1] < seen.losses[0]
