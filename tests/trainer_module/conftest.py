@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -25,6 +26,28 @@ if TYPE_CHECKING:  # the tests of layouts, rules and settings need no TensorFlow
     from trainer_module.training.rows import Rows
 
 HIDDEN, HEADS, WORDS, POSITIONS = 8, 2, 30, 16
+
+
+class Records(logging.Handler):
+    """Collects what a logger says: `with Records(name) as records`."""
+
+    def __init__(self, logger: str) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+        self._logger = logging.getLogger(logger)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+    def __enter__(self) -> list[logging.LogRecord]:
+        self._before = self._logger.level
+        self._logger.addHandler(self)
+        self._logger.setLevel(logging.INFO)
+        return self.records
+
+    def __exit__(self, *error: object) -> None:
+        self._logger.removeHandler(self)
+        self._logger.setLevel(self._before)
 
 
 @pytest.fixture(scope="session")
@@ -105,6 +128,36 @@ def _pooler() -> tuple[HubVariable, ...]:
 @pytest.fixture(scope="session")
 def tiny_model(tiny_hub: Path) -> HubModel:
     return _loaded_once(tiny_hub)
+
+
+@pytest.fixture(scope="session")
+def one_block_model(tiny_model: HubModel, tmp_path_factory: pytest.TempPathFactory) -> HubModel:
+    """`tiny_hub`'s lowest block, for tests that save it or load it and don't ask how many there are."""
+    return _lower_blocks(tiny_model, 1, tmp_path_factory.mktemp("one_block"))
+
+
+@pytest.fixture(scope="session")
+def two_block_model(tiny_model: HubModel, tmp_path_factory: pytest.TempPathFactory) -> HubModel:
+    """`tiny_hub`'s two lower blocks, for tests that train: how long it takes to trace depends on the blocks."""
+    return _lower_blocks(tiny_model, 2, tmp_path_factory.mktemp("two_blocks"))
+
+
+def _lower_blocks(model: HubModel, count: int, folder: Path) -> HubModel:
+    from trainer_module.hub.variable_names import read_layout
+    from trainer_module.hugging_face.hub_export import save_hub_encoder
+
+    upper = [block_name(index) for index in range(count, model.layout.blocks)]
+    shapes = [(each.name, each.shape) for each in model.layout.variables if each.block not in upper]
+    save_hub_encoder(
+        folder,
+        read_layout(shapes, folder.name),
+        {name: model.weights[name] for name, _ in shapes},
+        activation="gelu_tanh",
+        epsilon=1e-12,
+        vocab_path=Path(model.vocab_path or ""),
+        lower_case=True,
+    )
+    return _loaded_once(folder)
 
 
 @pytest.fixture(scope="session")

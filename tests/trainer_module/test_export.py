@@ -18,7 +18,8 @@ from tensorflow_serving.apis import prediction_log_pb2
 from trainer_module.audit.freeze_audit import audit
 from trainer_module.audit.plan_in_model import read_plan
 from trainer_module.audit.variable_record import digest
-from trainer_module.encoder import make_encoder
+from trainer_module.encoder import BertEncoder
+from trainer_module.encoder.hub_weights import HubWeights
 from trainer_module.export import ServingModel, export
 from trainer_module.features import LABEL, LABEL_VOCABULARY
 from trainer_module.freezing.planning import plan_freeze
@@ -275,24 +276,6 @@ def test_counts_of_parameters_agree(exported: Path, trained_reviews, tiny_model)
     assert counts["Total"] == plan.model.parameters + head == sum(block.parameters for block in record.blocks) + head
 
 
-def test_an_encoder_that_could_not_be_rebuilt_passes_its_audit_too(loaded_once, reviews, tmp_path: Path) -> None:
-    hub = loaded_once("mobilebert_L-3")
-    settings = ModelSettings.model_validate({"hub": hub.handle, "freeze": ["freeze embeddings"], "max_tokens": 16})
-    plan = plan_freeze(settings, hub)
-    made = make_encoder(hub, plan.is_trainable, dropout=0.1)
-    assert not made.rebuilt
-    classifier = BertClassifier(made.encoder, outputs=2, pooling="pooled", dropout=0.1, seed=0)
-    classifier(reviews.tokens.batch(np.arange(2))[0])
-    for name in plan.trainable_names:
-        variable = made.encoder.hub_variables[name]
-        variable.assign_add(tf.ones_like(variable))
-    classes = reviews.output.vocabulary_by_name(LABEL_VOCABULARY)
-    export(ServingModel(classifier, reviews.output, reviews.settings, classes), str(tmp_path), plan)
-    record = audit(str(tmp_path), plan, hub)
-    assert record.problems == ()
-    assert [each.moved for each in record.variables] == [each.trainable for each in plan.variables]
-
-
 def test_plain_tensorflow_serves_it_far_from_our_code(exported: Path, tmp_path: Path, ask) -> None:
     texts = [b"the film is good", b"the film is bad", *(text for text in ODD_TEXTS if len(text) < 1000)]
     client = subprocess.run(
@@ -312,12 +295,15 @@ def test_plain_tensorflow_serves_it_far_from_our_code(exported: Path, tmp_path: 
     assert answers["label"] == [label.decode() for label in expected["label"]]
 
 
-def test_a_regression_on_pairs_predicts_numbers(scored_pairs, tiny_encoder, tmp_path: Path) -> None:
-    planned = tiny_encoder()
-    classifier = BertClassifier(planned.encoder, outputs=1, pooling="pooled", dropout=0.1, seed=0)
+def test_a_regression_on_pairs_predicts_numbers(scored_pairs, one_block_model, tmp_path: Path) -> None:
+    settings = ModelSettings.model_validate({"hub": one_block_model.handle, "max_tokens": 10})
+    plan = plan_freeze(settings, one_block_model)
+    layout = one_block_model.layout
+    encoder = BertEncoder(layout, HubWeights(layout, one_block_model.weights, plan.is_trainable), dropout=0.1)
+    classifier = BertClassifier(encoder, outputs=1, pooling="pooled", dropout=0.1, seed=0)
     inputs, _ = scored_pairs.tokens.batch(np.arange(2))
     expected = classifier(inputs).numpy()[:, 0]
-    export(ServingModel(classifier, scored_pairs.output, scored_pairs.settings, []), str(tmp_path), planned.plan)
+    export(ServingModel(classifier, scored_pairs.output, scored_pairs.settings, []), str(tmp_path), plan)
     loaded = tf.saved_model.load(str(tmp_path))
     assert set(loaded.signatures) == {"serving_default", "predict_text", "transform_features"}
     columns = {"#1 String": [b"good film", b"a a a a a a a a"], "#2 String": [b"bad", b"the story is not good"]}

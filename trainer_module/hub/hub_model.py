@@ -17,7 +17,6 @@ from trainer_module.hub.saved_model_reader import SavedModelReader, SavedVariabl
 from trainer_module.hub.variable_names import read_layout
 from trainer_module.settings import ModelSettings
 
-
 _scans: dict[str, ProgramScan] = {}
 """By the digest of the content that was scanned."""
 

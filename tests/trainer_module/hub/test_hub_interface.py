@@ -18,11 +18,11 @@ from trainer_module.text.vocabulary import Vocabulary
 
 
 @pytest.fixture
-def save(tiny_model: HubModel, tmp_path: Path) -> Callable[..., Path]:
-    """Saves the tiny encoder once more, called in another way: `call(encoder, *inputs)`."""
+def save(one_block_model: HubModel, tmp_path: Path) -> Callable[..., Path]:
+    """Saves an encoder once more, called in another way: `call(encoder, *inputs)`."""
 
     def make(call: Callable[..., Any], *specs: Any, below: str | None = None) -> Path:
-        loaded = tiny_model.load()
+        loaded = one_block_model.load()
         encoder = tf.train.Checkpoint()
         encoder.variables = loaded.variables
         encoder.__call__ = tf.function(lambda inputs, training=False: call(loaded, inputs, training), autograph=False)
@@ -63,12 +63,12 @@ def test_a_published_encoder_is_the_saved_model_itself(tiny_hub: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_first_generation_takes_and_gives_lists(save: Callable[..., Path], tiny_model: HubModel) -> None:
+def test_the_first_generation_takes_and_gives_lists(save: Callable[..., Path], one_block_model: HubModel) -> None:
     path = save(as_list, list(tokens(None, None).values()))
     (only,) = found(path)
     assert (only.inputs, only.hidden, only.layers) == ("list", 32, 0)
     model = HubModel(str(path))
-    assert model.layout == tiny_model.layout
+    assert model.layout == one_block_model.layout
     assert rebuild(model, lambda name: True, dropout=0.1).largest_difference <= 1e-5
 
 
@@ -98,13 +98,13 @@ def test_what_is_called_otherwise_is_none(save: Callable[..., Path], call: Calla
 
 
 def test_an_encoder_that_brings_no_vocabulary_needs_one_in_the_config(
-    save: Callable[..., Path], tiny_model: HubModel
+    save: Callable[..., Path], one_block_model: HubModel
 ) -> None:
     given = {"hub": str(save(as_dict, tokens(None, None))), "text": ["t"], "label": "l"}
     with pytest.raises(UserError, match="brings no vocabulary; name its file in `vocab`, or a Hub preprocessing"):
         find_tokenizer(BertSettings.model_validate(given))
     vocabulary = find_tokenizer(
-        BertSettings.model_validate({**given, "vocab": tiny_model.vocab_path, "lower_case": True})
+        BertSettings.model_validate({**given, "vocab": one_block_model.vocab_path, "lower_case": True})
     )
     assert isinstance(vocabulary, Vocabulary)
-    assert (vocabulary.path, vocabulary.lower_case) == (tiny_model.vocab_path, True)
+    assert (vocabulary.path, vocabulary.lower_case) == (one_block_model.vocab_path, True)

@@ -85,16 +85,22 @@ def test_an_encoder_that_we_wrote_passes(tiny_model: HubModel, tiny_hub: Path) -
 
 @pytest.mark.slow
 def test_a_classifier_that_we_exported_passes_with_its_tokenizer(
-    reviews: Any, tiny_encoder: Callable[..., Any], tiny_model: HubModel, tmp_path: Path
+    reviews: Any, one_block_model: HubModel, tmp_path: Path
 ) -> None:
+    from trainer_module.encoder import BertEncoder
+    from trainer_module.encoder.hub_weights import HubWeights
     from trainer_module.encoder.probe import probe_batch
     from trainer_module.export import ServingModel, export
+    from trainer_module.freezing.planning import plan_freeze
     from trainer_module.training.classifier import BertClassifier
 
-    planned = tiny_encoder({"freeze": "all"})
-    classifier = BertClassifier(planned.encoder, outputs=2, pooling="pooled", dropout=0.1, seed=0)
-    classifier(probe_batch(tiny_model.layout))
-    export(ServingModel(classifier, reviews.output, reviews.settings, [b"0", b"1"]), str(tmp_path), planned.plan)
+    bert = {"hub": one_block_model.handle, "freeze": ["freeze all"], "max_tokens": 16}
+    plan = plan_freeze(ModelSettings.model_validate(bert), one_block_model)
+    weights = HubWeights(one_block_model.layout, one_block_model.weights, plan.is_trainable)
+    encoder = BertEncoder(one_block_model.layout, weights, dropout=0.1)
+    classifier = BertClassifier(encoder, outputs=2, pooling="pooled", dropout=0.1, seed=0)
+    classifier(probe_batch(one_block_model.layout))
+    export(ServingModel(classifier, reviews.output, reviews.settings, [b"0", b"1"]), str(tmp_path), plan)
     program = read_meta_graph(str(tmp_path))
     ops = {node.op for function in program.graph_def.library.function for node in function.node_def}
     assert {"WordpieceTokenizeWithOffsets", "NormalizeUTF8", "InitializeTableFromTextFileV2", "RestoreV2"} <= ops
@@ -109,7 +115,7 @@ def test_a_keras_model_passes_with_its_optimizer_and_dropout(tmp_path: Path) -> 
     text = keras.Input([2], dtype=tf.string)
     hidden = keras.layers.Dropout(0.5)(keras.layers.Embedding(4, 3)(words(text)))
     model = keras.Model(text, keras.layers.BatchNormalization()(hidden))
-    model.compile("adam", "mse")
+    model.compile("adam", "mse", run_eagerly=True)
     model.fit(tf.constant([["good", "bad"]] * 4), np.zeros((4, 2, 3)), verbose=0)
     model.save(str(tmp_path), save_format="tf")
     assert found(read_meta_graph(str(tmp_path))) == {}
@@ -692,25 +698,24 @@ def test_every_operation_of_tensorflow_text_is_allowed() -> None:
 
 
 class Hostile:
-    """An encoder as good as `tiny_hub`, which does something more when it is called."""
+    """An encoder as good as `honest`, which does something more when it is called."""
 
-    def __init__(self, tiny_hub: Path, folder: Path, extra: Callable[[], Any]) -> None:
+    def __init__(self, honest: HubModel, folder: Path, extra: Callable[[], Any]) -> None:
         self.path = folder / "hostile"
         self.written = folder / "written"
-        self.loaded_too = folder / "loaded"
-        honest = tf.saved_model.load(str(tiny_hub))
+        program = tf.saved_model.load(honest.path)
         root = tf.train.Checkpoint()
-        root.variables = list(honest.variables)
-        root.trainable_variables = list(honest.trainable_variables)
+        root.variables = list(program.variables)
+        root.trainable_variables = list(program.trainable_variables)
         root.regularization_losses = []
-        root.vocab_file = honest.vocab_file
-        root.do_lower_case = honest.do_lower_case
+        root.vocab_file = program.vocab_file
+        root.do_lower_case = program.do_lower_case
         shape = tf.TensorSpec([None, None], tf.int32)
 
         @tf.function(autograph=False)
         def call(inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, Any]:
             effect = extra()
-            outputs = honest(inputs, training=training)
+            outputs = program(inputs, training=training)
             with tf.control_dependencies([effect]):
                 answers: dict[str, Any] = tf.nest.map_structure(tf.identity, outputs)
             return answers
@@ -729,9 +734,9 @@ class Hostile:
 
 
 @pytest.fixture(scope="module")
-def hostile(tiny_hub: Path, tmp_path_factory: pytest.TempPathFactory) -> Hostile:
+def hostile(one_block_model: HubModel, tmp_path_factory: pytest.TempPathFactory) -> Hostile:
     folder = tmp_path_factory.mktemp("hostile")
-    return Hostile(tiny_hub, folder, lambda: tf.io.write_file(str(folder / "written"), "x"))
+    return Hostile(one_block_model, folder, lambda: tf.io.write_file(str(folder / "written"), "x"))
 
 
 @pytest.fixture
@@ -788,16 +793,16 @@ def test_a_hostile_program_that_takes_the_scanned_ones_place_is_not_run(
 
 
 @pytest.mark.slow
-def test_who_trusts_it_gets_it_with_all_that_it_does(tiny_hub: Path, tmp_path: Path) -> None:
-    model = Hostile(tiny_hub, tmp_path, lambda: tf.io.write_file(str(tmp_path / "written"), "x"))
+def test_who_trusts_it_gets_it_with_all_that_it_does(one_block_model: HubModel, tmp_path: Path) -> None:
+    model = Hostile(one_block_model, tmp_path, lambda: tf.io.write_file(str(tmp_path / "written"), "x"))
     trusted = HubModel(str(model.path), allow_unsafe_ops=True)
     assert not model.written.exists()
     assert model.ask(trusted.load()) == (1, 32)
     assert model.written.read_text() == "x"
 
 
-def test_an_encoder_that_runs_python_is_refused(tiny_hub: Path, tmp_path: Path) -> None:
-    model = Hostile(tiny_hub, tmp_path, lambda: tf.py_function(lambda: tf.constant(1), [], tf.int32))
+def test_an_encoder_that_runs_python_is_refused(one_block_model: HubModel, tmp_path: Path) -> None:
+    model = Hostile(one_block_model, tmp_path, lambda: tf.py_function(lambda: tf.constant(1), [], tf.int32))
     with pytest.raises(
         UserError, match=r"EagerPyFunc runs Python code \(EagerPyFunc in __inference_call_\d+ and 1 mor"
     ):

@@ -114,7 +114,7 @@ def test_hub_keras_layer_fine_tunes_it_in_a_keras_model(imported, batch):
     model = keras.Model(inputs, keras.layers.Dense(1)(layer(inputs)["pooled_output"]))
     before = layer.get_weights()
     labels = tf.constant([[0.0], [1.0], [0.0], [1.0], [1.0]])
-    model.compile(keras.optimizers.Adam(1e-2), keras.losses.BinaryCrossentropy(from_logits=True))
+    model.compile(keras.optimizers.Adam(1e-2), keras.losses.BinaryCrossentropy(from_logits=True), run_eagerly=True)
     losses = model.fit(batch, labels, epochs=20, verbose=0).history["loss"]
     assert losses[-1] < losses[0]
     assert not any(np.array_equal(new, old) for new, old in zip(layer.get_weights(), before, strict=True))

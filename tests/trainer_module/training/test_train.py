@@ -1,6 +1,5 @@
 """Training moves what trains and nothing else, repeatably, and says where it stands."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
+from tests.trainer_module.conftest import Records
 from trainer_module.audit.frozen_check import check_frozen
 from trainer_module.errors import UserError
 from trainer_module.settings import BertSettings
@@ -18,15 +18,6 @@ from trainer_module.training.progress import Progress
 from trainer_module.training.train import train
 
 HEAD_ONLY = ({"freeze": "all"},)
-
-
-class Records(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: list[logging.LogRecord] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record)
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +39,9 @@ def run(tiny_encoder, tmp_path: Path) -> Any:
         keras.utils.set_random_seed(settings.seed)
         planned = tiny_encoder(*rules)
         classifier = BertClassifier(planned.encoder, outputs=outputs, pooling="pooled", dropout=0.1, seed=0)
-        handler = Records()
-        logger = logging.getLogger(TRAINING_LOGGER)
-        level = logger.level
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
-        try:
+        with Records(TRAINING_LOGGER) as records:
             history = train(classifier, rows, eval_rows, settings, planned.plan, log_dir=str(tmp_path))
-        finally:
-            logger.removeHandler(handler)
-            logger.setLevel(level)
-        return history, [record.progress for record in handler.records]  # type: ignore[attr-defined]
+        return history, [record.progress for record in records]  # type: ignore[attr-defined]
 
     return run
 
@@ -143,7 +126,7 @@ def test_early_stopping_waits_for_the_last_stage(run, make_rows, tiny_model) -> 
         rows,
         opposite,
         outputs=1,
-        rules=({"freeze": "all", "until_epoch": 2},),
+        rules=({"freeze": "all"}, {"freeze": "pooler", "until_epoch": 2}),
         task="regression",
         epochs=50,
         early_stopping_patience=1,

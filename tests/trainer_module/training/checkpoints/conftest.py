@@ -1,16 +1,21 @@
 """Trainings of the tiny encoder that end before their time, and go on."""
 
 import hashlib
-import logging
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import tf_keras as keras
 
+from tests.trainer_module.conftest import Records
+from trainer_module.encoder import BertEncoder
+from trainer_module.encoder.hub_weights import HubWeights
 from trainer_module.freezing.planning import plan_freeze
 from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import BertSettings
@@ -69,28 +74,20 @@ def rows(make_rows: Callable[..., Rows]) -> tuple[Rows, Rows]:
     return made[0], made[1]
 
 
-@pytest.fixture
-def run(
-    tiny_model: HubModel,
-    tiny_encoder: Callable[..., Any],
-    rows: tuple[Rows, Rows],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> Callable[..., Run]:
-    """Trains: `run(rules, end_at=7, epochs=3, …)`, 5 batches an epoch; checkpoints go to `tmp_path / "kept"`."""
-    scratch = tmp_path / "tmp"
-    scratch.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+@pytest.fixture(scope="session")
+def run_in(one_block_model: HubModel, rows: tuple[Rows, Rows]) -> Callable[..., Run]:
+    """Trains: `run_in(folder, rules, end_at=7, epochs=3, …)`, 5 batches an epoch; checkpoints go to `folder`/kept."""
 
-    def run(rules: Sequence[dict[str, Any]] = (), end_at: int | None = None, **more: Any) -> Run:
-        bert: dict[str, Any] = {"hub": tiny_model.handle, "freeze": list(rules), "text": ["t"], "label": "l"}
+    hub = one_block_model
+
+    def run(folder: Path, rules: Sequence[dict[str, Any]] = (), end_at: int | None = None, **more: Any) -> Run:
+        bert: dict[str, Any] = {"hub": hub.handle, "freeze": list(rules), "text": ["t"], "label": "l"}
         bert |= {"max_tokens": 16, "batch_size": 5, "learning_rate": 1e-3, "seed": 3, "epochs": 3}
-        bert |= {"checkpoint_dir": str(tmp_path / "kept"), "checkpoint_steps": 1, **more}
+        bert |= {"checkpoint_dir": str(folder / "kept"), "checkpoint_steps": 1, **more}
         settings = BertSettings.from_custom_config({"bert": bert})
         keras.utils.set_random_seed(settings.seed)
-        plan = plan_freeze(settings, tiny_model)
-        encoder = tiny_encoder(*rules, pooling=settings.pooling).encoder
+        plan = plan_freeze(settings, hub)
+        encoder = BertEncoder(hub.layout, HubWeights(hub.layout, hub.weights, plan.is_trainable), dropout=0.1)
         classifier = BertClassifier(encoder, outputs=2, pooling=settings.pooling, dropout=0.1, seed=settings.seed)
         seen, ending = Run(), []
         callbacks = training._callbacks
@@ -100,11 +97,9 @@ def run(
             ending.append(EndAt(end_at, given[-1].step))
             return [*callbacks(*given), ending[0]]
 
-        with monkeypatch.context() as patch, caplog.at_level(logging.INFO, LOGGER):
-            caplog.clear()
-            patch.setattr(training, "_callbacks", with_end)
+        with patch.object(training, "_callbacks", with_end), Records(LOGGER) as records:
             try:
-                history = training.train(classifier, *rows, settings, plan, str(tmp_path / "logs"))
+                history = training.train(classifier, *rows, settings, plan, str(folder / "logs"))
             except Ended:
                 pass
             else:
@@ -112,7 +107,30 @@ def run(
                 values = [variable.numpy() for variable in classifier.trainable_variables]
                 seen.digest = hashlib.sha256(b"".join(value.tobytes() for value in values)).hexdigest()
         seen.steps = ending[0].steps if ending else 0
-        seen.messages = [record.getMessage() for record in caplog.records if record.name == LOGGER]
+        seen.messages = [record.getMessage() for record in records]
         return seen
 
     return run
+
+
+@pytest.fixture
+def run(run_in: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
+    """As `run_in`, in the test's own folder: `run(rules, …)`."""
+    scratch = tmp_path / "tmp"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    return partial(run_in, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def whole(run_in: Callable[..., Run], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
+    """A training that nobody ended: `whole(rules, …)`, made once for all tests that compare with it."""
+    made: dict[str, Run] = {}
+
+    def whole(rules: Sequence[dict[str, Any]], **more: Any) -> Run:
+        key = json.dumps([rules, more], sort_keys=True)
+        if key not in made:
+            made[key] = run_in(tmp_path_factory.mktemp("whole"), rules, checkpoint_dir=None, **more)
+        return made[key]
+
+    return whole

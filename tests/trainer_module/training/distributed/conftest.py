@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from trainer_module.hub.hub_model import HubModel
+
 REPOSITORY = Path(__file__).parents[4]
 TOLERANCE = 2e-5
 """Between losses and metrics, absolute. Sums of floating-point numbers depend on their order, and Adam's first steps
@@ -30,36 +32,37 @@ class Trainings:
         self.folder = folder
         self._request = request
 
-    def __call__(self, *trainings: dict[str, Any], workers: int = 1, **request: Any) -> list[list[dict[str, Any]]]:
-        """What was seen of each training, for each worker."""
+    def __call__(self, *steps: dict[str, Any]) -> list[list[list[dict[str, Any]]]]:
+        """What was seen in each step, by each of its workers, of each training.
+
+        Args:
+            steps: Done one after the other, in processes of their own. Each holds its `trainings`, and may hold
+                `workers` and `devices`.
+        """
+        given = []
+        for step in steps:
+            workers = step.get("workers", 1)
+            cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(workers)]}
+            tasks = [{"cluster": cluster, "task": {"type": "worker", "index": index}} for index in range(workers)]
+            given.append(step | {"tf_configs": [json.dumps(task) for task in tasks] if workers > 1 else [None]})
         request_file = self.folder / "request.json"
-        request_file.write_text(json.dumps(self._request | request | {"trainings": trainings}))
-        cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(workers)]}
-        results, processes = [], []
-        for index in range(workers):
-            results.append(self.folder / f"result{index}.json")
-            temporary = self.folder / f"tmp{index}"
-            temporary.mkdir(exist_ok=True)
-            environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "TMPDIR": str(temporary)}
-            if workers > 1:
-                task = {"type": "worker", "index": index}
-                environment["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
-            log = (self.folder / f"log{index}").open("w")
-            command = [
-                sys.executable,
-                str(Path(__file__).with_name("trainings.py")),
-                str(request_file),
-                str(results[-1]),
-            ]
-            processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
-        try:
-            codes = [process.wait(timeout=400) for process in processes]
-        finally:
-            for process in processes:
-                process.kill()
-        logs = [(self.folder / f"log{index}").read_text()[-3000:] for index in range(workers)]
-        assert codes == [0] * workers, "\n".join(logs)
-        return [json.loads(result.read_text()) for result in results]
+        request_file.write_text(json.dumps(self._request | {"steps": given}))
+        command = [sys.executable, str(Path(__file__).with_name("trainings.py")), str(request_file)]
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+            capture_output=True,
+            text=True,
+            timeout=500,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-6000:]
+        results = []
+        for number, step in enumerate(given):
+            files = [self.folder / f"result{number}-{index}.json" for index in range(len(step["tf_configs"]))]
+            results.append([json.loads(file.read_text()) for file in files])
+        return results
 
 
 def free_port() -> int:
@@ -99,12 +102,20 @@ def trainings(reviews: Any, tmp_path_factory: pytest.TempPathFactory) -> Trainin
 
 
 @pytest.fixture(scope="module")
-def settings(reviews: Any) -> Callable[..., dict[str, Any]]:
+def settings(reviews: Any, one_block_model: HubModel) -> Callable[..., dict[str, Any]]:
     """Settings for the 64 reviews: batches of 9, and a last one of a single row, which two devices can't share."""
 
     def make(**more: Any) -> dict[str, Any]:
         bert: dict[str, Any] = reviews.settings.to_custom_config()["bert"]
-        bert |= {"epochs": 2, "batch_size": 9, "learning_rate": 1e-3, "dropout": 0.0, "seed": 3, **more}
+        bert |= {
+            "hub": one_block_model.handle,
+            "epochs": 2,
+            "batch_size": 9,
+            "learning_rate": 1e-3,
+            "dropout": 0.0,
+            "seed": 3,
+            **more,
+        }
         return {"bert": bert}
 
     return make

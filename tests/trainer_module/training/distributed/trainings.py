@@ -1,13 +1,21 @@
-"""Trains in a process of its own, in which TensorFlow finds two CPU devices or other workers, and says what it saw.
+"""Trains in processes of their own, in which TensorFlow finds two CPU devices or other workers, and says what they saw.
 
-`python trainings.py REQUEST RESULT`, both JSON files. A request holds `devices`, how many CPU devices there are to be;
-`gpus`, how many GPUs TensorFlow is to count (it finds none here; what counts them is replaced); and `trainings`, each
-with the settings `bert`, and `outputs`, a folder, where all of `run_fn` is to run and not only the training.
+`python trainings.py REQUEST`. The request, a JSON file, holds `steps`, done one after the other. A step holds
+`tf_configs`, one for each worker; `devices`, how many CPU devices there are to be; and `trainings`, each with the
+settings `bert`, and maybe `outputs`, a folder, where all of `run_fn` is to run and not only the training, `gpus`,
+how many GPUs TensorFlow is to count (it finds none here; what counts them is replaced), and `program`, whether the Hub
+model's own program is to train as if it couldn't be rebuilt.
+
+Each worker is forked from this process, which has imported TensorFlow, and not used it yet: importing takes most of
+the time. Results are `resultSTEP-WORKER.json` here; what a worker prints is in `logSTEP-WORKER`.
 """
 
 import json
+import multiprocessing
+import multiprocessing.connection
 import os
 import sys
+import tempfile
 import unittest.mock
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +30,9 @@ import tf_keras as keras
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from trainer_module import trainer
-from trainer_module.encoder import BertEncoder
+from trainer_module.encoder import BertEncoder, CannotRebuild, Encoder, make_encoder
 from trainer_module.encoder.hub_weights import HubWeights
+from trainer_module.freezing.freeze_plan import FreezePlan
 from trainer_module.freezing.planning import plan_freeze
 from trainer_module.hub.hub_model import HubModel
 from trainer_module.settings import BertSettings, TrainSettings
@@ -68,16 +77,24 @@ CALLBACKS: Callable[..., list[Any]] = training._callbacks
 ENCODE = PrefixFunction.encode
 
 
-def only_train(bert: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+def unprobed(hub: HubModel, plan: FreezePlan, settings: BertSettings, distribution: Distribution) -> Encoder:
+    with distribution.strategy.scope():
+        weights = HubWeights(hub.layout, hub.weights, plan.is_trainable)
+        return BertEncoder(hub.layout, weights, dropout=settings.dropout)
+
+
+def program(hub: HubModel, plan: FreezePlan, settings: BertSettings, distribution: Distribution) -> Encoder:
+    return make_encoder(hub, plan.is_trainable, settings.dropout, distribution.strategy).encoder
+
+
+def only_train(bert: dict[str, Any], request: dict[str, Any], make: Callable[..., Encoder]) -> dict[str, Any]:
     """Without the probe and the export, which take most of the time; and looks at the classifier."""
     settings = BertSettings.from_custom_config({"bert": bert})
     distribution = choose_distribution(settings)
     hub = HubModel(settings.hub)
     plan = plan_freeze(settings, hub)
+    encoder = make(hub, plan, settings, distribution)
     with distribution.strategy.scope():
-        encoder = BertEncoder(
-            hub.layout, HubWeights(hub.layout, hub.weights, plan.is_trainable), dropout=settings.dropout
-        )
         classifier = BertClassifier(
             encoder, outputs=2, pooling=settings.pooling, dropout=settings.dropout, seed=settings.seed
         )
@@ -104,50 +121,81 @@ def noise_numbers(classifier: BertClassifier, distribution: Distribution) -> lis
     return numbers
 
 
-def whole(bert: dict[str, Any], outputs: str, request: dict[str, Any]) -> dict[str, Any]:
-    trainer.run_fn(
-        FnArgs(
-            train_files=[request["records"]],
-            eval_files=[request["records"]],
-            transform_output=request["transform_output"],
-            serving_model_dir=os.path.join(outputs, "model"),
-            model_run_dir=os.path.join(outputs, "run"),
-            custom_config={"bert": bert},
-        )
-    )
-    # What TFX's Trainer looks for next, in every worker.
-    return {"found": sorted(os.listdir(outputs))}
-
-
-def count_gpus(count: int) -> None:
-    """While it is chosen where to train, and not when Keras decides whether to compile for them."""
+def whole(bert: dict[str, Any], outputs: str, request: dict[str, Any], gpus: int) -> dict[str, Any]:
+    chosen = []
 
     def choose(settings: TrainSettings) -> Distribution:
-        with unittest.mock.patch("tensorflow.config.list_physical_devices", lambda kind: [kind] * count):
-            return choose_distribution(settings)
+        # They are counted while it is chosen where to train, and not when Keras decides whether to compile for them.
+        with unittest.mock.patch("tensorflow.config.list_physical_devices", lambda kind: [kind] * gpus):
+            chosen.append(choose_distribution(settings))
+        return chosen[-1]
 
-    trainer.choose_distribution = choose
+    with unittest.mock.patch.object(trainer, "choose_distribution", choose):
+        trainer.run_fn(
+            FnArgs(
+                train_files=[request["records"]],
+                eval_files=[request["records"]],
+                transform_output=request["transform_output"],
+                serving_model_dir=os.path.join(outputs, "model"),
+                model_run_dir=os.path.join(outputs, "run"),
+                custom_config={"bert": bert},
+            )
+        )
+    # What TFX's Trainer looks for next, in every worker.
+    return {"replicas": chosen[0].replicas, "found": sorted(os.listdir(outputs))}
 
 
-def main(request: dict[str, Any]) -> list[dict[str, Any]]:
-    if request.get("devices"):
+def cannot_rebuild(*args: Any) -> None:
+    raise CannotRebuild("a test")
+
+
+def train_all(step: dict[str, Any], request: dict[str, Any]) -> list[dict[str, Any]]:
+    if step.get("devices"):
         device = tf.config.LogicalDeviceConfiguration()
         (cpu,) = tf.config.list_physical_devices("CPU")
-        tf.config.set_logical_device_configuration(cpu, [device] * request["devices"])
-    if request.get("gpus"):
-        count_gpus(request["gpus"])
+        tf.config.set_logical_device_configuration(cpu, [device] * step["devices"])
     results = []
-    for given in request["trainings"]:
+    for given in step["trainings"]:
         seen = Seen()
         watch(seen)
-        if given.get("outputs"):
-            result = whole(given["bert"], given["outputs"], request)
-        else:
-            result = only_train(given["bert"], request)
+        as_program = given.get("program", False)
+        with unittest.mock.patch.dict(make_encoder.__globals__, {"rebuild": cannot_rebuild} if as_program else {}):
+            if given.get("outputs"):
+                result = whole(given["bert"], given["outputs"], request, given.get("gpus", 0))
+            else:
+                result = only_train(given["bert"], request, program if as_program else unprobed)
         results.append(result | {"steps": seen.steps, "epochs": seen.epochs, "encoded": seen.encoded})
     return results
 
 
+def worker(name: str, tf_config: str | None, step: dict[str, Any], request: dict[str, Any]) -> None:
+    with open(f"log{name}", "w") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    tempfile.tempdir = os.environ["TMPDIR"] = os.path.abspath(f"tmp{name}")
+    os.mkdir(tempfile.tempdir)
+    if tf_config:
+        os.environ["TF_CONFIG"] = tf_config
+    Path(f"result{name}.json").write_text(json.dumps(train_all(step, request)))
+
+
+def main(request: dict[str, Any]) -> None:
+    fork = multiprocessing.get_context("fork")
+    for number, step in enumerate(request["steps"]):
+        names = [f"{number}-{index}" for index in range(len(step["tf_configs"]))]
+        workers = [
+            fork.Process(target=worker, args=(name, tf_config, step, request), daemon=True)
+            for name, tf_config in zip(names, step["tf_configs"], strict=True)
+        ]
+        for process in workers:
+            process.start()
+        # One that fails would leave the others waiting for it.
+        multiprocessing.connection.wait([process.sentinel for process in workers])
+        for process in workers:
+            process.join(timeout=60)
+        if any(process.exitcode != 0 for process in workers):
+            sys.exit("\n".join(Path(f"log{name}").read_text()[-3000:] for name in names))
+
+
 if __name__ == "__main__":
-    request_file, result_file = map(Path, sys.argv[1:])
-    result_file.write_text(json.dumps(main(json.loads(request_file.read_text()))))
+    main(json.loads(Path(sys.argv[1]).read_text()))

@@ -1,17 +1,20 @@
 """Trainings of the tiny encoder, watched: each step's own loss, what runs through the prefix, and what is traced."""
 
-import logging
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from trainer_module.encoder import Encoder
+from tests.trainer_module.conftest import Records
+from trainer_module.encoder import BertEncoder, Encoder
+from trainer_module.encoder.hub_weights import HubWeights
 from trainer_module.freezing.freeze_plan import FreezePlan
 from trainer_module.freezing.planning import plan_freeze
 from trainer_module.hub.hub_model import HubModel
@@ -47,11 +50,20 @@ class Run:
 
 
 class WatchedClassifier(BertClassifier):
-    """Tells a `Run` each training step's own loss, where `keras.Model` reports an epoch's running mean."""
+    """Tells a `Run` each training step's own loss, where `keras.Model` reports an epoch's running mean.
 
-    def __init__(self, seen: Run, *args: Any, **kwargs: Any) -> None:
+    Args:
+        seen: The run to fill.
+        instead: Called in place of each stage's steps, whose functions take most of a training's time to trace.
+    """
+
+    def __init__(self, seen: Run, *args: Any, instead: Callable[[], None] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._seen = seen
+        self._instead = instead
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        return None if self._instead else super().evaluate(*args, **kwargs)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         for metric in self.metrics:
@@ -59,6 +71,8 @@ class WatchedClassifier(BertClassifier):
         return super().train_step(data)
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
+        if self._instead:
+            return self._instead()
         keep = keras.callbacks.LambdaCallback(
             on_batch_end=lambda batch, logs: self._seen.losses.append(float(logs["loss"])),
             on_epoch_end=lambda epoch, logs: self._seen.val_losses.append(float(logs["val_loss"])),
@@ -96,34 +110,45 @@ def scratch_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return parent
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run(
-    tiny_model: HubModel,
-    tiny_encoder: Callable[..., Any],
+    two_block_model: HubModel,
     train_rows: Rows,
     eval_rows: Rows,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., Run]:
-    """Trains: `run(rules, prefix_cache="memory", …)`; the labels, which are numbers, become one of two classes."""
+    """Trains: `run(rules, prefix_cache="memory", …)`; the labels, which are numbers, become one of two classes.
+
+    With `instead`, rows run through the prefixes, but nothing trains; see `WatchedClassifier`.
+    """
 
     def run(
         rules: Sequence[dict[str, Any]],
         rows: Rows = train_rows,
         evaluated: Rows = eval_rows,
-        hub: HubModel = tiny_model,
+        hub: HubModel = two_block_model,
         make: Callable[[FreezePlan], Encoder] | None = None,
+        instead: Callable[[], None] | None = None,
         **more: Any,
     ) -> Run:
         bert = {"hub": hub.handle, "freeze": list(rules), "text": ["t"], "label": "l", "max_tokens": 16}
         bert |= {"batch_size": 5, "learning_rate": 1e-3, "dropout": 0.1, "seed": 3, "epochs": 3, **more}
         settings = BertSettings.from_custom_config({"bert": bert})
         plan = plan_freeze(settings, hub)
-        encoder = make(plan) if make else tiny_encoder(*rules, pooling=settings.pooling).encoder
+        if make is None:
+            weights = HubWeights(hub.layout, hub.weights, plan.is_trainable)
+            encoder: Encoder = BertEncoder(hub.layout, weights, dropout=settings.dropout)
+        else:
+            encoder = make(plan)
         seen = Run(plan, settings)
         seen.classifier = classifier = WatchedClassifier(
-            seen, encoder, outputs=2, pooling=settings.pooling, dropout=settings.dropout, seed=settings.seed
+            seen,
+            encoder,
+            outputs=2,
+            pooling=settings.pooling,
+            dropout=settings.dropout,
+            seed=settings.seed,
+            instead=instead,
         )
         encode = PrefixFunction.encode
 
@@ -138,14 +163,27 @@ def run(
             encode(self, source, positions, watched_put)
 
         by_class = _Classes(rows, evaluated)
-        with monkeypatch.context() as patch, caplog.at_level(logging.INFO, LOGGER):
-            caplog.clear()
-            patch.setattr(PrefixFunction, "encode", watched)
-            train(classifier, by_class.train, by_class.evaluated, settings, plan, str(tmp_path / "logs"))
-        seen.messages = [record.getMessage() for record in caplog.records if record.name == LOGGER]
+        with patch.object(PrefixFunction, "encode", watched), Records(LOGGER) as records:
+            log_dir = str(tmp_path_factory.mktemp("logs"))
+            train(classifier, by_class.train, by_class.evaluated, settings, plan, log_dir)
+        seen.messages = [record.getMessage() for record in records]
         return seen
 
     return run
+
+
+@pytest.fixture(scope="session")
+def plain(run: Callable[..., Run]) -> Callable[..., Run]:
+    """What was seen of a training without a cache: `plain(rules, …)`, made once for all tests that compare with it."""
+    made: dict[str, Run] = {}
+
+    def plain(rules: Sequence[dict[str, Any]], **more: Any) -> Run:
+        key = json.dumps([rules, more], sort_keys=True)
+        if key not in made:
+            made[key] = replace(run(rules, prefix_cache="off", **more), classifier=None)
+        return made[key]
+
+    return plain
 
 
 class _Classes:

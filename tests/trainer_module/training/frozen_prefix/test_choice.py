@@ -110,6 +110,12 @@ def test_a_stages_longer_prefix_counts_beside_that_of_all_stages(choose: Callabl
     assert choose(rules, ROWS + 1, prefix_cache_mb=4).sources == [DiskStore, DiskStore]
 
 
+def test_but_a_stage_of_one_epoch_has_none_as_it_would_save_nothing(choose: Callable[..., Chosen]) -> None:
+    rules = (*HALF[:1], {"freeze": "encoder[:2]", "until_epoch": 1})
+    assert choose(rules, ROWS, prefix_cache_mb=2).sources == [MemoryStore, MemoryStore]
+    assert choose(rules, ROWS + 1, prefix_cache_mb=2).sources == [DiskStore, DiskStore]
+
+
 @pytest.mark.parametrize("more", [{"epochs": 1}, {"steps": 1, "batch_size": 4}, {"prefix_cache": "off"}])
 def test_rows_that_are_read_once_are_not_kept(choose: Callable[..., Chosen], more: dict[str, Any]) -> None:
     assert choose(HALF, 8, **more).sources == [NONE, NONE]

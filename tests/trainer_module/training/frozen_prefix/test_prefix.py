@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from trainer_module.encoder import HubLayerEncoder
+from trainer_module.hub.hub_model import HubModel
 from trainer_module.training.classifier import BertClassifier
 from trainer_module.training.frozen_prefix.prefix import Kept, Prefix, part_names, prefix_in
 
@@ -48,6 +50,19 @@ def test_in_an_early_epoch_it_reaches_further(prefix_of: Callable[..., Any]) -> 
     rules = (EMBEDDINGS, {"freeze": "encoder", "until_epoch": 2}, {"freeze": "pooler", "until_epoch": 1})
     found = [prefix_of(*rules, epoch=epoch)[0] for epoch in range(3)]
     assert found == [Prefix(4, Kept.POOLED), Prefix(4, Kept.FIRST_STATE), Prefix(1, Kept.STATES)]
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [((EMBEDDINGS,), None), ((EMBEDDINGS, {"freeze": "encoder"}), None), ((ALL,), Prefix(0, Kept.POOLED))],
+)
+def test_a_program_that_runs_as_a_whole_has_none_but_the_whole(
+    rules: Any, expected: Prefix | None, tiny_encoder: Callable[..., Any], tiny_model: HubModel
+) -> None:
+    plan = tiny_encoder(*rules).plan
+    encoder = HubLayerEncoder(tiny_model, plan.is_trainable)
+    classifier = BertClassifier(encoder, outputs=2, pooling="pooled", dropout=0.1, seed=0)
+    assert prefix_in(0, plan, classifier) == expected
 
 
 def test_its_parts_are_named_as_in_a_plan(prefix_of: Callable[..., Any]) -> None:

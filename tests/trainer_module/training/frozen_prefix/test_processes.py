@@ -1,11 +1,11 @@
-"""Real processes: one killed while it encodes, and two at once."""
+"""Real processes: some that are killed while they encode, and two at once."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ from trainer_module.training.rows import Rows
 pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parents[4]
-HALF = ({"freeze": "embeddings"}, {"freeze": "encoder[:2]"})
+HALF = ({"freeze": "embeddings"}, {"freeze": "encoder[0]"})
 SETTINGS = {"text": ["t"], "label": "l", "max_tokens": 16, "batch_size": 5, "learning_rate": 1e-3, "seed": 3}
 
+# A process that has imported TensorFlow, and not used it yet, forks those that train: importing takes most of the time.
 TRAIN = """
-import importlib.util, json, os, signal, sys
+import importlib.util, json, multiprocessing, os, signal, sys, tempfile
 import numpy as np
 spec = importlib.util.spec_from_file_location("watched", os.environ["CONFTEST"])
 watched = sys.modules["watched"] = importlib.util.module_from_spec(spec)
@@ -54,111 +55,122 @@ def run(bert):
     encoder = BertEncoder(hub.layout, HubWeights(hub.layout, hub.weights, plan.is_trainable), dropout=0.1)
     seen = watched.Run(plan, settings)
     classifier = watched.WatchedClassifier(seen, encoder, outputs=2, pooling="pooled", dropout=0.1, seed=settings.seed)
-    train(classifier, rows(sys.argv[1]), rows(sys.argv[2]), settings, plan, sys.argv[3])
-    print(json.dumps(seen.losses), flush=True)
+    train(classifier, rows("train.npz"), rows("eval.npz"), settings, plan, "logs")
+    return seen.losses
 
-for bert in json.loads(sys.argv[4]):
-    print("ready", flush=True)
-    sys.stdin.readline()
-    run(bert)
-"""
-KILLED_AT_THE_FOURTH_BATCH = """
 put, puts = DiskStore.put, []
-def counted(self, *args):
+def killed_at_the_fourth_batch(self, *args):
     puts.append(len(args[0]))
     if len(puts) == 4:
         os.kill(os.getpid(), signal.SIGKILL)
     put(self, *args)
-DiskStore.put = counted
+
+def child(request, result, everybody):
+    tempfile.tempdir = request["scratch"]
+    if request["killed"]:
+        DiskStore.put = killed_at_the_fourth_batch
+    losses = []
+    for bert in request["trainings"]:
+        everybody.wait(timeout=200)
+        losses.append(run(bert))
+    with open(result, "w") as file:
+        json.dump(losses, file)
+
+fork, codes = multiprocessing.get_context("fork"), []
+for group, requests in enumerate(json.loads(sys.argv[1])):
+    everybody = fork.Barrier(len(requests))
+    arguments = [(request, f"losses-{group}-{number}", everybody) for number, request in enumerate(requests)]
+    processes = [fork.Process(target=child, args=given, daemon=True) for given in arguments]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    codes.append([process.exitcode for process in processes])
+print(json.dumps(codes))
 """
 
 
-@pytest.fixture
-def start(
-    tiny_model: HubModel, train_rows: Rows, eval_rows: Rows, tmp_path: Path, scratch_parent: Path
-) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
-    """Starts a process that trains once for each dict of settings, each time after it was given a line."""
-    for name, rows in {"train": train_rows, "eval": eval_rows}.items():
-        np.savez(tmp_path / name, word_ids=rows.word_ids, offsets=rows.offsets, labels=rows.labels)
+class Trained:
+    """What processes left behind.
 
-    def make(*trainings: dict[str, Any], before: str = "") -> "subprocess.Popen[str]":
-        bert = {"hub": tiny_model.handle, "freeze": list(HALF), "epochs": 3, "dropout": 0.1, **SETTINGS}
-        settings = json.dumps([bert | more for more in trainings])
-        arguments = [str(tmp_path / name) for name in ("train.npz", "eval.npz", "logs")]
-        environment = {
-            "PYTHONPATH": str(REPOSITORY),
-            "TMPDIR": str(scratch_parent),
-            "CONFTEST": str(Path(__file__).with_name("conftest.py")),
-        }
-        code = TRAIN.replace("\nfor bert in", f"\n{before}\nfor bert in")
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, *arguments, settings],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+    Attributes:
+        folder: With folders that were kept, and those of scratch folders.
+        codes: Exit codes: of a process that was killed with a folder that is kept and of one without, and of two that
+            trained at once, twice.
+    """
+
+    def __init__(self, folder: Path, hub: str, **splits: Rows) -> None:
+        self.folder = folder
+        for name, rows in splits.items():
+            np.savez(folder / name, word_ids=rows.word_ids, offsets=rows.offsets, labels=rows.labels)
+        bert = {"hub": hub, "freeze": list(HALF), "epochs": 3, "dropout": 0.1, "prefix_cache": "disk", **SETTINGS}
+
+        def request(scratch: str, *kept: str | None, killed: bool = False) -> dict[str, Any]:
+            (folder / scratch).mkdir(exist_ok=True)
+            trainings = [bert | ({"prefix_cache_dir": str(folder / name)} if name else {}) for name in kept]
+            return {"scratch": str(folder / scratch), "trainings": trainings, "killed": killed}
+
+        killed = [request(f"killed-{kept}", "kept" if kept else None, killed=True) for kept in (True, False)]
+        # With one folder that is kept, and then with the same name for their scratch folders.
+        at_once = [request("at-once", "kept-at-once", None) for _ in range(2)]
+        done = subprocess.run(
+            [sys.executable, "-c", TRAIN, json.dumps([killed, at_once])],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY), "CONFTEST": str(Path(__file__).with_name("conftest.py"))},
+            capture_output=True,
             text=True,
-            env=os.environ | environment,
+            timeout=500,
+            check=False,
         )
-        started.append(process)
-        return process
+        assert done.returncode == 0, done.stderr[-3000:]
+        self.codes: list[list[int]] = json.loads(done.stdout)
+        assert self.codes == [[-signal.SIGKILL] * 2, [0, 0]], done.stderr[-3000:]
 
-    started: list[subprocess.Popen[str]] = []
-    yield make
-    for process in started:
-        process.kill()
-        process.communicate()
+    def losses(self) -> list[list[list[float]]]:
+        """Of each process that wasn't killed, and each of its trainings."""
+        return [json.loads((self.folder / f"losses-1-{number}").read_text()) for number in range(2)]
 
-
-def go(*processes: "subprocess.Popen[str]") -> None:
-    """Lets all of them train at the same time."""
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
+    def left(self, scratch: str) -> list[Path]:
+        """What is in scratch folders, but for a killed process' copy of its model, which the next process removes."""
+        parent = self.folder / scratch
+        files = [path for path in parent.rglob("*") if path.parent != parent and path.suffix != ".pyc"]
+        return [path for path in files if not path.relative_to(parent).parts[1].startswith("models")]
 
 
-def losses(process: "subprocess.Popen[str]") -> list[float]:
-    assert process.stdout is not None
-    return json.loads(process.stdout.readline())
+@pytest.fixture(scope="module")
+def trained(
+    two_block_model: HubModel, train_rows: Rows, eval_rows: Rows, tmp_path_factory: pytest.TempPathFactory
+) -> Trained:
+    return Trained(tmp_path_factory.mktemp("trained"), two_block_model.handle, train=train_rows, eval=eval_rows)
 
 
 @pytest.mark.parametrize("kept", [False, True])
 def test_what_a_killed_run_had_encoded_is_taken_up_by_the_next(
-    kept: bool, start: Callable[..., Any], run: Callable[..., Any], scratch_parent: Path, tmp_path: Path
+    kept: bool,
+    trained: Trained,
+    run: Callable[..., Any],
+    plain: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    more = {"prefix_cache": "disk"} | ({"prefix_cache_dir": str(tmp_path / "kept")} if kept else {})
-    process = start(more, before=KILLED_AT_THE_FOURTH_BATCH)
-    go(process)
-    assert process.wait(timeout=300) == -signal.SIGKILL
-    paths = list((tmp_path / "kept" if kept else scratch_parent).rglob("*.segment"))
+    scratch = f"killed-{kept}"
+    monkeypatch.setattr("tempfile.tempdir", str(trained.folder / scratch))
+    paths = list((trained.folder / ("kept" if kept else scratch)).rglob("*.segment"))
     assert len(paths) == 3
     stored = 0
     for path in paths:
         with path.open("rb") as file:
             stored += read_header(file).rows
-    seen = run(HALF, **more)
+    more = {"prefix_cache_dir": str(trained.folder / "kept")} if kept else {}
+    seen = run(HALF, prefix_cache="disk", **more)
     assert [len(given) for given in seen.encoded] == [22 - stored, 9]
     assert 0 < stored < 22
-    plain = run(HALF, prefix_cache="off")
-    np.testing.assert_allclose(seen.losses, plain.losses, atol=1e-5, rtol=0)
-    left = [path for path in scratch_parent.rglob("*") if path.parent != scratch_parent and path.suffix != ".pyc"]
-    # The killed process' copy of its model stays until the next process opens one.
-    assert [path for path in left if not path.relative_to(scratch_parent).parts[1].startswith("models")] == []
+    np.testing.assert_allclose(seen.losses, plain(HALF).losses, atol=1e-5, rtol=0)
+    assert trained.left(scratch) == []
 
 
-def test_two_runs_at_once_end_with_the_losses_of_one(
-    start: Callable[..., Any], run: Callable[..., Any], scratch_parent: Path, tmp_path: Path
-) -> None:
-    """With one folder that is kept, and then with the same name for their scratch folders."""
-    trainings = [{"prefix_cache": "disk", "prefix_cache_dir": str(tmp_path / "kept")}, {"prefix_cache": "disk"}]
-    processes = [start(*trainings) for _ in range(2)]
-    expected = run(HALF, prefix_cache="off").losses
-    for _ in trainings:
-        go(*processes)
-        for process in processes:
-            np.testing.assert_allclose(losses(process), expected, atol=1e-5, rtol=0)
-    assert [process.wait(timeout=300) for process in processes] == [0, 0]
-    left = [path for path in scratch_parent.rglob("*") if path.parent != scratch_parent and path.suffix != ".pyc"]
-    assert left == []
+def test_two_runs_at_once_end_with_the_losses_of_one(trained: Trained, plain: Callable[..., Any]) -> None:
+    for process in trained.losses():
+        assert len(process) == 2
+        for losses in process:
+            np.testing.assert_allclose(losses, plain(HALF).losses, atol=1e-5, rtol=0)
+    assert trained.left("at-once") == []
