@@ -7,6 +7,7 @@ from typing import Any
 
 # Evaluator loads the exported model in this process, and its tokenizer's ops must be registered by then.
 import tensorflow_text  # noqa: F401
+from scipy.stats import binomtest
 from tensorflow_model_analysis.metrics import confusion_matrix_metrics, metric_types, metric_util
 from tensorflow_model_analysis.metrics.multi_class_confusion_matrix_metrics import (
     Matrices,
@@ -14,9 +15,12 @@ from tensorflow_model_analysis.metrics.multi_class_confusion_matrix_metrics impo
 )
 from tensorflow_model_analysis.proto import config_pb2
 
+from components.evaluator.thresholds import BASELINE_P_VALUE, BASELINES
+
 # TFMA leaves metrics with a leading underscore out of its results.
 _AUC_OF_SECOND_CLASS = "_auc_of_second_class"
 _AUC_THRESHOLDS = 1000
+_UNKNOWN_LABEL = -1  # the index that Transform gives a label that no training row has
 
 _Values = dict[metric_types.MetricKey, float]
 
@@ -31,7 +35,8 @@ class MacroF1(metric_types.Metric):
 class PerClass(metric_types.Metric):
     """`precision` and `recall` of each class that occurs, with a `class_id` sub-key.
 
-    A class that was never predicted has precision 0, one that is no row's label recall 0.
+    The precision of a class that was never predicted is NaN, as is the recall of one that is no row's label. Labels
+    that training didn't know (-1) are no class.
     """
 
     def __init__(self, name: str = "per_class") -> None:
@@ -48,7 +53,20 @@ class TwoClassAUC(metric_types.Metric):
         super().__init__(_with_confusion_matrix(_two_class_auc), name=name)
 
 
-for _metric in (MacroF1, PerClass, TwoClassAUC):
+class MajorityClassBaseline(metric_types.Metric):
+    """The accuracy of always predicting the most frequent label, and a p-value of the model being no better.
+
+    The exact one-sided McNemar test: among the rows that only one of the two gets right, a model that is no better
+    than the baseline gets at most half right. See McNemar, "Note on the sampling error of the difference between
+    correlated proportions or percentages" (1947), and Dietterich, "Approximate statistical tests for comparing
+    supervised classification learning algorithms" (1998).
+    """
+
+    def __init__(self, name: str = BASELINE_P_VALUE) -> None:
+        super().__init__(_with_confusion_matrix(_majority_class_baseline), name=name)
+
+
+for _metric in (MacroF1, PerClass, TwoClassAUC, MajorityClassBaseline):
     metric_types.register_metric(_metric)
 
 
@@ -127,11 +145,30 @@ def _macro_f1(key: metric_types.MetricKey, counts: _Counts, metrics: Mapping[met
 
 def _per_class(key: metric_types.MetricKey, counts: _Counts, metrics: Mapping[metric_types.MetricKey, Any]) -> _Values:
     values: _Values = {}
-    for class_id in counts.classes:
+    for class_id in counts.classes - {_UNKNOWN_LABEL}:
         of_class = key._replace(sub_key=metric_types.SubKey(class_id=class_id))
-        values[of_class._replace(name="precision")] = counts.precision(class_id)
-        values[of_class._replace(name="recall")] = counts.recall(class_id)
+        precision = counts.precision(class_id) if counts.predicted[class_id] else math.nan
+        values[of_class._replace(name="precision")] = precision
+        values[of_class._replace(name="recall")] = counts.recall(class_id) if counts.labelled[class_id] else math.nan
     return values
+
+
+def _majority_class_baseline(
+    key: metric_types.MetricKey, counts: _Counts, metrics: Mapping[metric_types.MetricKey, Any]
+) -> _Values:
+    known = {class_id: count for class_id, count in counts.labelled.items() if class_id != _UNKNOWN_LABEL}
+    most = max(known.values(), default=0)
+    p_values = []
+    # Classes of the same size are all baselines of the same accuracy; the model must beat each of them.
+    for majority in (class_id for class_id, count in known.items() if count == most):
+        only_model = int(sum(counts.right.values()) - counts.right[majority])
+        only_baseline = int(most - counts.right[majority])
+        if only_model + only_baseline:
+            p_values.append(binomtest(only_model, only_model + only_baseline, alternative="greater").pvalue)
+    return {
+        key: float(max(p_values, default=1.0)),
+        key._replace(name=BASELINES["classification"].value): _share(most, sum(counts.labelled.values())),
+    }
 
 
 def _two_class_auc(

@@ -29,7 +29,13 @@ def make_eval_config(config: PipelineConfig) -> config_pb2.EvalConfig:
         slicing_specs=[config_pb2.SlicingSpec(), *slices],
         metrics_specs=[
             config_pb2.MetricsSpec(
-                metrics=metric_configs(task, wanted.thresholds, wanted.slice_thresholds, wanted.minimum_examples)
+                metrics=metric_configs(
+                    task,
+                    wanted.thresholds,
+                    wanted.slice_thresholds,
+                    wanted.minimum_examples,
+                    must_beat_baseline=wanted.must_beat_baseline,
+                )
             )
         ],
     )

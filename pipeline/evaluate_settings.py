@@ -21,12 +21,18 @@ class EvaluateSettings(StrictSection):
         slices: Metrics are also given per value of these columns, or combination of several.
         thresholds: By metric name, see `components.evaluator.thresholds`. Default: accuracy (or mse) no worse than the
             live model's.
+        must_beat_baseline: Whether a model is blessed only if it is better than guessing by more than chance: a
+            classifier than always predicting the majority class of the evaluation rows (exact one-sided McNemar
+            test), a regressor than always predicting their mean (one-sided paired t-test of the squared errors, as
+            Diebold and Mariano compare forecasts), both with p <= 0.05. A perfect classifier needs five rows outside
+            the majority class to pass.
         minimum_examples: With fewer evaluation rows no model is blessed.
         slice_thresholds: Thresholds on some of the rows; see `components.evaluator.slice_thresholds`.
     """
 
     slices: list[Annotated[list[ColumnName], Field(min_length=1)]] = Field(default=[])
     thresholds: dict[str, Threshold] = Field(default={})
+    must_beat_baseline: bool = True
     minimum_examples: Annotated[int, Field(ge=1)] | None = None
     slice_thresholds: list[SliceThreshold] = Field(default=[])
 

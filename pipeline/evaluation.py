@@ -9,6 +9,9 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis import constants
 
 from components.evaluator.metric_configs import EXAMPLE_COUNT
+from components.evaluator.thresholds import BASELINE_LEVEL, BASELINE_P_VALUE, BASELINES
+
+_MOST_NAMES = 12
 
 Slice = str
 """`column=value`, several joined by a comma; the empty string for all rows."""
@@ -19,8 +22,9 @@ class Evaluation:
     """Measured on the evaluation rows.
 
     Attributes:
-        metrics: By name, over all rows; a class's own as `precision/NAME`. Without what these rows can't tell, such
-            as the AUC of one class.
+        metrics: By name, over all rows; a class's own as `precision/NAME`, those of guessing as in `BASELINES`.
+            Without what these rows can't tell, such as the AUC of one class, the precision of a class that was never
+            predicted, or the recall of one that is no row's label.
         slices: The metrics without the per-class ones, by slice.
         live: `metrics` of the latest blessed model on the same rows; empty when there was none.
         missed: One line for each threshold that was missed.
@@ -30,6 +34,19 @@ class Evaluation:
     slices: Mapping[Slice, Mapping[str, float]]
     live: Mapping[str, float]
     missed: Sequence[str]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Remarks on a classifier that ignores classes, whether it was blessed or not."""
+        predicted = _classes(self.metrics, "precision/")
+        if len(predicted) == 1:
+            return [f"the model predicts {predicted[0]!r} for every evaluation row"]
+        lost = [name for name in _classes(self.metrics, "recall/") if self.metrics[f"recall/{name}"] == 0]
+        if not lost:
+            return []
+        more = len(lost) - _MOST_NAMES
+        names = ", ".join(map(repr, lost[:_MOST_NAMES])) + (f" and {more:,} more" if more > 0 else "")
+        return [f"the model recognises no evaluation row of {'class' if len(lost) == 1 else 'classes'} {names}"]
 
 
 def read_evaluation(path: str, labels: Sequence[str]) -> Evaluation:
@@ -46,17 +63,22 @@ def read_evaluation(path: str, labels: Sequence[str]) -> Evaluation:
         result = tfma.load_eval_result(path, model_name=constants.CANDIDATE_KEY)
         live = _by_slice(tfma.load_eval_result(path, model_name=constants.BASELINE_KEY), labels).get("", {})
     slices = _by_slice(result, labels)
+    metrics = slices.get("", {})
     return Evaluation(
-        metrics=slices.get("", {}),
+        metrics=metrics,
         slices={
-            name: {metric: value for metric, value in metrics.items() if "/" not in metric}
-            for name, metrics in slices.items()
+            name: {metric: value for metric, value in of_slice.items() if "/" not in metric}
+            for name, of_slice in slices.items()
             if name
         },
         live=live,
         # What can't be measured misses each of its thresholds.
-        missed=list(dict.fromkeys(_missed(validation))),
+        missed=list(dict.fromkeys(_missed(validation, metrics))),
     )
+
+
+def _classes(metrics: Mapping[str, float], prefix: str) -> list[str]:
+    return sorted(name.removeprefix(prefix) for name in metrics if name.startswith(prefix))
 
 
 def _by_slice(result: Any, labels: Sequence[str]) -> dict[Slice, dict[str, float]]:
@@ -76,15 +98,15 @@ def _by_slice(result: Any, labels: Sequence[str]) -> dict[Slice, dict[str, float
     return slices
 
 
-def _missed(validation: Any) -> Iterator[str]:
+def _missed(validation: Any, metrics: Mapping[str, float]) -> Iterator[str]:
     for each in validation.metric_validations_per_slice:
         rows = ",".join(f"{key.column}={_plain(key)}" for key in each.slice_key.single_slice_keys)
         for failure in each.failures:
             # TFMA tells what it can't measure for every slice, also for those that have no threshold.
             of_slice = rows and failure.HasField("metric_value")
-            yield (f"rows with {rows}: " if of_slice else "") + _describe(failure)
+            yield (f"rows with {rows}: " if of_slice else "") + _describe(failure, metrics)
     for spec in validation.missing_slices:
-        names = [*spec.feature_keys, *(f"{column}={value}" for column, value in spec.feature_values.items())]
+        names = [*spec.feature_keys, *(f"{column}={value}" for column, value in sorted(spec.feature_values.items()))]
         yield f"no evaluation row has {','.join(names)}, which evaluate.slice_thresholds names"
 
 
@@ -93,11 +115,13 @@ def _plain(key: Any) -> Any:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def _describe(failure: Any) -> str:
+def _describe(failure: Any, metrics: Mapping[str, float]) -> str:
     name = failure.metric_key.name
     value = failure.metric_value.double_value.value
     if not failure.HasField("metric_value") or math.isnan(value):
         return f"{name} could not be measured on these rows, and it has a threshold"
+    if name == BASELINE_P_VALUE:
+        return _no_better_than_guessing(metrics)
     threshold = failure.metric_threshold
     if threshold.HasField("change_threshold"):
         allowed = abs(threshold.change_threshold.absolute.value)
@@ -108,3 +132,14 @@ def _describe(failure: Any) -> str:
     if value < bounds.lower_bound.value:
         return f"{name} is {value:.4f}; at least {bounds.lower_bound.value:g} is required"
     return f"{name} is {value:.4f}; at most {bounds.upper_bound.value:g} is allowed"
+
+
+def _no_better_than_guessing(metrics: Mapping[str, float]) -> str:
+    baseline = next(each for each in BASELINES.values() if each.value in metrics)
+    rows = int(metrics[EXAMPLE_COUNT])
+    return (
+        f"{baseline.metric} {metrics.get(baseline.metric, math.nan):.4f} isn't better by more than chance than the "
+        f"{metrics[baseline.value]:.4f} of always predicting {baseline.guess} of the evaluation rows "
+        f"({rows:,} {'row' if rows == 1 else 'rows'}, p = {metrics[BASELINE_P_VALUE]:.2g}; "
+        f"at most {BASELINE_LEVEL:g} is allowed); evaluate.must_beat_baseline = false blesses it all the same"
+    )

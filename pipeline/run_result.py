@@ -63,6 +63,11 @@ class RunResult:
     was_live: bool = False
 
     @property
+    def warnings(self) -> list[str]:
+        """What DataGate let pass, and remarks on how the model predicts."""
+        return [*self.data_gate.warnings, *self.evaluation.warnings]
+
+    @property
     def outcome(self) -> Outcome:
         """See `run_outcome.Outcome`."""
         if not self.blessed or self.pushed_model is None:
@@ -78,7 +83,7 @@ class RunResult:
             **({"not_pushed_because": self.not_pushed_because} if self.not_pushed_because else {}),
             **({} if self.blessed else {"not_blessed_because": list(self.evaluation.missed)}),
             "metrics": dict(self.evaluation.metrics),
-            **({"warnings": self.data_gate.warnings} if self.data_gate.warnings else {}),
+            **({"warnings": self.warnings} if self.warnings else {}),
             "audit": self.audit.verdict,
             "release_gate": self.release.verdict,
             "freeze": {"frozen_params": self.plan.frozen_params, "trainable_params": self.plan.trainable_params},

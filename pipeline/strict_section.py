@@ -2,16 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-
-def _refuse_nul(text: str) -> str:
-    if "\0" in text:
-        raise ValueError(f"can't hold a NUL character; given {text!r}")
-    return text
-
-
-NonEmpty = Annotated[str, Field(min_length=1), AfterValidator(_refuse_nul)]
+NonEmpty = Annotated[str, Field(min_length=1)]
 """Text that names something, such as a path."""
 
 

@@ -40,6 +40,8 @@ max_tokens = {max_tokens}
 steps = {steps}
 batch_size = {batch}
 learning_rate = 5e-5
+[evaluate]
+must_beat_baseline = false
 [evaluate.thresholds.accuracy]
 at_least = 0.1
 [push]

@@ -8,7 +8,7 @@ from google.protobuf.wrappers_pb2 import DoubleValue
 from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluator.slice_thresholds import SliceThreshold
-from components.evaluator.thresholds import LOWER_IS_BETTER, METRICS, Threshold
+from components.evaluator.thresholds import BASELINE_LEVEL, BASELINE_P_VALUE, LOWER_IS_BETTER, METRICS, Threshold
 
 EXAMPLE_COUNT = "example_count"
 _ALL_ROWS = config_pb2.SlicingSpec()
@@ -24,6 +24,10 @@ _METRIC_CLASSES = {
     "pearson_r2": ("SquaredPearsonCorrelation", ""),
     EXAMPLE_COUNT: ("ExampleCount", ""),
 }
+_BASELINE_CLASSES = {
+    "classification": ("MajorityClassBaseline", _OURS),
+    "regression": ("MeanBaseline", "components.regression_metrics"),
+}
 
 
 def metric_configs(
@@ -31,6 +35,8 @@ def metric_configs(
     thresholds: Mapping[str, Threshold],
     slice_thresholds: Sequence[SliceThreshold] = (),
     minimum_examples: int | None = None,
+    *,
+    must_beat_baseline: bool = True,
 ) -> list[config_pb2.MetricConfig]:
     """All metrics of a task, with an absolute and a change threshold for those that have one.
 
@@ -39,9 +45,10 @@ def metric_configs(
         thresholds: Of all rows, by metric.
         slice_thresholds: Of some of them.
         minimum_examples: How many rows there must be.
+        must_beat_baseline: Whether the model must be better than the task's baseline; it is measured in any case.
     """
     names = [*METRICS[task], *(["per_class"] if task == "classification" else []), EXAMPLE_COUNT]
-    metrics = [_metric(name) for name in names]
+    metrics = [_metric(name, *_METRIC_CLASSES[name]) for name in names]
     for metric, name in zip(metrics, names, strict=True):
         # Of all rows only: a plain `threshold` would hold for each slice, however small, as well.
         if name in thresholds:
@@ -53,7 +60,12 @@ def metric_configs(
         enough = config_pb2.GenericValueThreshold(lower_bound=DoubleValue(value=minimum_examples))
         threshold = config_pb2.MetricThreshold(value_threshold=enough)
         metrics[-1].per_slice_thresholds.append(_of_rows(_ALL_ROWS, threshold))
-    return metrics
+    baseline = _metric(BASELINE_P_VALUE, *_BASELINE_CLASSES[task])
+    if must_beat_baseline:
+        significant = config_pb2.GenericValueThreshold(upper_bound=DoubleValue(value=BASELINE_LEVEL))
+        threshold = config_pb2.MetricThreshold(value_threshold=significant)
+        baseline.per_slice_thresholds.append(_of_rows(_ALL_ROWS, threshold))
+    return [*metrics, baseline]
 
 
 def slicing_spec(wanted: SliceThreshold) -> config_pb2.SlicingSpec:
@@ -74,7 +86,7 @@ def with_thresholds(eval_config: config_pb2.EvalConfig, thresholds: Mapping[str,
     changed.CopyFrom(eval_config)
     for metric in (metric for spec in changed.metrics_specs for metric in spec.metrics):
         name = json.loads(metric.config)["name"]
-        if name == EXAMPLE_COUNT:
+        if name in (EXAMPLE_COUNT, BASELINE_P_VALUE):
             continue
         kept = [each for each in metric.per_slice_thresholds if _ALL_ROWS not in each.slicing_specs]
         del metric.per_slice_thresholds[:]
@@ -84,8 +96,7 @@ def with_thresholds(eval_config: config_pb2.EvalConfig, thresholds: Mapping[str,
     return changed
 
 
-def _metric(name: str) -> config_pb2.MetricConfig:
-    class_name, module = _METRIC_CLASSES[name]
+def _metric(name: str, class_name: str, module: str) -> config_pb2.MetricConfig:
     return config_pb2.MetricConfig(class_name=class_name, module=module, config=json.dumps({"name": name}))
 
 

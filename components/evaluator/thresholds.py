@@ -1,7 +1,7 @@
 """What a model must reach before it is blessed: the terms of `[evaluate.thresholds]`."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import InitErrorDetails
@@ -18,6 +18,12 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "regression": ("mse", "mae", "pearson_r2"),
 }
 LOWER_IS_BETTER = frozenset({"loss", "mse", "mae"})
+
+BASELINE_P_VALUE = "baseline_p_value"
+"""The metric that `evaluate.must_beat_baseline` bounds: the probability of a result at least as good as the model's if
+it were no better than its `Baseline`."""
+BASELINE_LEVEL = 0.05
+"""The largest p-value with which a model counts as better than its baseline; the conventional level."""
 
 
 class Threshold(BaseModel):
@@ -36,13 +42,34 @@ class Threshold(BaseModel):
     no_worse_than_live_by: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
+class Baseline(NamedTuple):
+    """The best that can be done without reading the rows.
+
+    Attributes:
+        metric: The metric by which the model is compared with it.
+        value: The name of the metric that holds the baseline's own `metric`.
+        guess: What the baseline predicts for each row.
+    """
+
+    metric: str
+    value: str
+    guess: str
+
+
+BASELINES: Mapping[str, Baseline] = {
+    "classification": Baseline("accuracy", "baseline_accuracy", "the majority class"),
+    "regression": Baseline("mse", "baseline_mse", "the mean"),
+}
+"""By task. `components.classification_metrics` and `components.regression_metrics` say how they are compared."""
+
+
 class _Section(BaseModel):
     thresholds: dict[str, Threshold]
 
 
 def default_thresholds(task: str | None) -> dict[str, Threshold]:
     """Where none are given: as good as the live model."""
-    return {"mse" if task == "regression" else "accuracy": Threshold(no_worse_than_live_by=0.0)}
+    return {BASELINES[task or "classification"].metric: Threshold(no_worse_than_live_by=0.0)}
 
 
 def read_thresholds(text: str, task: str) -> dict[str, Threshold]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
+from components.evaluator.thresholds import BASELINES
 from pipeline.cli.terminal import Terminal
 from pipeline.config import PipelineConfig
 from pipeline.config_file import load_config
@@ -44,7 +45,9 @@ def _table(told: Sequence["PastRun"], config: PipelineConfig) -> Table:
     if with_spans:
         table.add_column("spans")
     table.add_column("frozen by")
-    metrics = [name for name in config.evaluate.thresholds if any(name in each.metrics for each in told)]
+    baseline = BASELINES[config.model.task]
+    shown = dict.fromkeys([*config.evaluate.thresholds, baseline.metric, baseline.value])
+    metrics = [name for name in shown if any(name in each.metrics for each in told)]
     for name in metrics:
         table.add_column(name, justify="right")
     table.add_column("why", overflow="fold")

@@ -4,7 +4,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from components.evaluator.thresholds import METRICS, Threshold
+from components.evaluator.thresholds import (
+    BASELINE_LEVEL,
+    BASELINE_P_VALUE,
+    BASELINES,
+    METRICS,
+    Threshold,
+    default_thresholds,
+)
 from pipeline.config import PipelineConfig
 from pipeline.run_result import RunResult
 
@@ -29,16 +36,18 @@ def print_result(console: Console, result: RunResult, config: PipelineConfig) ->
         if not any(all(f"{column}=" in name for column in columns) for name in result.evaluation.slices):
             # TFMA says nothing of a slice that no row belongs to.
             console.print(f"[yellow]warning:[/] evaluate.slices: no row has {escape(' and '.join(columns))}")
+    for warning in result.evaluation.warnings:
+        console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
     if result.start is not None:
         console.print(escape(result.start.describe()), soft_wrap=True)
     _print_freeze(console, result)
     _print_release(console, result)
     if result.blessed:
-        console.print("[bold green]blessed[/]: every threshold is met")
+        console.print(f"[bold green]blessed[/]: {_verdict(result, config)}", soft_wrap=True)
     else:
         console.print("[bold red]not blessed[/]:")
         for reason in result.evaluation.missed or ["Evaluator gave no reason; see its log"]:
-            console.print(f"  {escape(reason)}")
+            console.print(f"  {escape(reason)}", soft_wrap=True)
     console.print(_push_line(result), soft_wrap=True)
     if result.cached:
         console.print(f"[dim]unchanged, so not run again: {', '.join(sorted(result.cached))}[/]")
@@ -65,7 +74,28 @@ def _metrics_table(result: RunResult, config: PipelineConfig) -> Table:
             compared = [f"{live[name]:.4f}" if name in live else ""] if live else []
             required = _required(config.evaluate.thresholds.get(name))
             table.add_row(name, f"{metrics[name]:.4f}", *compared, required)
+    baseline = BASELINES[config.model.task]
+    bounds = {baseline.value: "", BASELINE_P_VALUE: f"at most {BASELINE_LEVEL:g}"}
+    for name, bound in bounds.items():
+        if name in metrics:
+            required = bound if config.evaluate.must_beat_baseline else ""
+            table.add_row(name, f"{metrics[name]:.4f}", *([""] if live else []), required)
     return table
+
+
+def _verdict(result: RunResult, config: PipelineConfig) -> str:
+    """What a blessed model was found to fulfil."""
+    wanted, live = config.evaluate, result.evaluation.live
+    is_default = wanted.thresholds == default_thresholds(config.model.task)
+    bounds = [bound for each in wanted.thresholds.values() for bound in (each.at_least, each.at_most)]
+    has_bounds = bool(wanted.slice_thresholds) or any(bound is not None for bound in [*bounds, wanted.minimum_examples])
+    if has_bounds or (live and not is_default):
+        return "every threshold is met"
+    found = ["no threshold set"] if is_default else []
+    found.append("no worse than the live model" if live else "no live model to compare with yet")
+    if wanted.must_beat_baseline:
+        found.append(f"better than {BASELINES[config.model.task].guess}")
+    return ", ".join(found)
 
 
 def _required(threshold: Threshold | None) -> str:
@@ -84,14 +114,15 @@ def _required(threshold: Threshold | None) -> str:
 
 def _class_table(result: RunResult) -> Table | None:
     metrics = result.evaluation.metrics
-    names = [name.removeprefix("precision/") for name in metrics if name.startswith("precision/")]
+    names = {name.partition("/")[2] for name in metrics if name.startswith(("precision/", "recall/"))}
     if not 0 < len(names) <= _MOST_CLASSES:
         return None
     table = Table("class")
     table.add_column("precision", justify="right")
     table.add_column("recall", justify="right")
     for name in sorted(names):
-        table.add_row(escape(name), f"{metrics[f'precision/{name}']:.3f}", f"{metrics[f'recall/{name}']:.3f}")
+        keys = (f"precision/{name}", f"recall/{name}")
+        table.add_row(escape(name), *(f"{metrics[key]:.3f}" if key in metrics else "" for key in keys))
     return table
 
 

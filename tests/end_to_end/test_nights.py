@@ -190,7 +190,8 @@ def test_a_day_of_one_label_stops_the_run_before_transform(stopped: tuple[UserEr
 
 
 def test_where_it_is_only_to_be_warned_of_the_run_goes_on(warned: Night, first: Night) -> None:
-    assert [message.split(":")[0] for message in warned.result.to_json()["warnings"]] == [
+    warnings = [message.split(":")[0] for message in warned.result.to_json()["warnings"]]
+    assert [warning for warning in warnings if warning.startswith("data_gate")] == [
         "data_gate.label_skew", "data_gate.label_drift"
     ]  # fmt: skip
     assert ("ended", "Transform") in warned.heard
@@ -200,7 +201,7 @@ def test_where_it_is_only_to_be_warned_of_the_run_goes_on(warned: Night, first: 
 
 def test_a_worse_model_is_not_blessed_and_the_live_one_stays(worse: Night, corrected: Night) -> None:
     assert worse.result.outcome == "not_blessed"
-    assert "than the live model" in worse.result.to_json()["not_blessed_because"][0]
+    assert any("than the live model" in reason for reason in worse.result.to_json()["not_blessed_because"])
     assert worse.pushed == corrected.pushed
 
 

@@ -84,7 +84,10 @@ def test_blessed_and_pushed(result: RunResult) -> None:
     assert result.blessed
     assert result.pushed_model is not None
     assert (Path(result.pushed_model) / "saved_model.pb").is_file()
-    assert set(result.to_json()["metrics"]) == {"mse", "mae", "pearson_r2", "example_count"}
+    assert set(result.to_json()["metrics"]) == {
+        "mse", "mae", "pearson_r2", "example_count", "baseline_mse", "baseline_p_value"
+    }  # fmt: skip
+    assert result.evaluation.metrics["baseline_mse"] == pytest.approx(np.var([score for _, score in EVAL_ROWS]))
     assert result.evaluation.metrics["example_count"] == len(EVAL_ROWS)
 
 

@@ -39,7 +39,7 @@ def test_the_serving_signature_is_measured_on_raw_rows(
     assert model.signature_name == "serving_default"
     assert list(model.preprocessing_function_names) == ["transform_features"]
     assert (model.label_key, model.prediction_key) == (LABEL, prediction)
-    assert set(metrics_of(config)) == {*METRICS[task], *extra, "example_count"}
+    assert set(metrics_of(config)) == {*METRICS[task], *extra, "example_count", "baseline_p_value"}
 
 
 def test_slices_come_beside_all_rows(make_config: MakeConfig) -> None:
@@ -134,3 +134,15 @@ def test_thresholds_of_slices_and_a_minimum_of_rows(make_config: MakeConfig) -> 
     assert rows == [[bern], [cities]], "those of a run replace those of all rows only"
     assert len(metrics["loss"].per_slice_thresholds) == 1
     assert list(metrics["example_count"].per_slice_thresholds) == [enough]
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_a_model_must_beat_its_baseline_whatever_the_thresholds_of_a_run(make_config: MakeConfig, task: str) -> None:
+    required = make_eval_config(make_config(task=task, must_beat_baseline=True))
+    other = with_thresholds(required, {METRICS[task][0]: Threshold(no_worse_than_live_by=1)})
+    for config in (required, other):
+        (significant,) = metrics_of(config)["baseline_p_value"].per_slice_thresholds
+        assert list(significant.slicing_specs) == [config_pb2.SlicingSpec()]
+        assert significant.threshold.value_threshold.upper_bound.value == 0.05
+    optional = make_eval_config(make_config(task=task, must_beat_baseline=False))
+    assert not metrics_of(optional)["baseline_p_value"].per_slice_thresholds

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.config import PipelineConfig
-from pipeline.evaluation import read_evaluation
+from pipeline.evaluation import Evaluation, read_evaluation
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +42,8 @@ def test_metrics_and_missed_bounds(two_classes: str) -> None:
             "auc": 1.0,
             "loss": loss,
             "example_count": 4,
+            "baseline_accuracy": 0.5,
+            "baseline_p_value": 0.5,
             "precision/no": 2 / 3,
             "recall/no": 1.0,
             "precision/yes": 1.0,
@@ -51,7 +53,8 @@ def test_metrics_and_missed_bounds(two_classes: str) -> None:
     )
     assert set(found.slices) == {"city=Bern", "city=Rome", "city=Bern,year=1", "city=Rome,year=1", "city=Rome,year=2"}
     rome = found.slices["city=Rome"]
-    assert set(rome) == {"accuracy", "macro_f1", "auc", "loss", "example_count"}
+    baseline = {"baseline_accuracy", "baseline_p_value"}
+    assert set(rome) == {"accuracy", "macro_f1", "auc", "loss", "example_count"} | baseline
     # The slice misses the bound that all rows together meet.
     assert (rome["accuracy"], rome["example_count"]) == (0.5, 2)
     assert found.live == {}
@@ -81,10 +84,11 @@ def test_comparison_with_the_live_model(make_config: MakeConfig, evaluate: Evalu
 
     assert (found.metrics["accuracy"], found.live["accuracy"]) == (0.75, 1.0)
     names = {"accuracy", "macro_f1", "loss", "example_count", "precision/no", "recall/no"}
-    # One class has no AUC, and no name is added for the difference to the live model.
+    names |= {"baseline_accuracy", "baseline_p_value"}
+    # One class has no AUC, no row is labelled "yes", and no name is added for the difference to the live model.
     assert set(found.live) == names
-    assert set(found.metrics) == names | {"precision/yes", "recall/yes"}
-    assert (found.metrics["precision/yes"], found.metrics["recall/yes"]) == (0.0, 0.0)
+    assert set(found.metrics) == names | {"precision/yes"}
+    assert found.metrics["precision/yes"] == 0.0
     worse = (math.log(0.9) - math.log(0.2)) / 4
     assert sorted(found.missed) == [
         "accuracy is 0.2500 worse than the live model's; at most 0.2 is allowed",
@@ -139,3 +143,69 @@ def test_too_few_rows_are_no_evaluation(
     config = make_config({"accuracy": {"at_least": 0.1}}, slices=[["city"]], minimum_examples=minimum)
     folder = evaluate(config, [0, 0, 0, 1], [[0.9, 0.1]] * 4, city=["Bern", "Bern", "Bern", "Rome"])
     assert read_evaluation(folder, ["no", "yes"]).missed == missed
+
+
+def one_hot(classes: str) -> list[list[float]]:
+    return [[float(name == other) for other in "abc"] for name in classes]
+
+
+@pytest.mark.parametrize(
+    ("predicted", "missed", "warnings"),
+    [
+        ("aaaaaabbbbbc", [], []),
+        (
+            "bbaaaabaaabc",
+            [
+                "accuracy 0.5833 isn't better by more than chance than the 0.5000 of always predicting the majority "
+                "class of the evaluation rows (12 rows, p = 0.5; at most 0.05 is allowed); "
+                "evaluate.must_beat_baseline = false blesses it all the same"
+            ],
+            [],
+        ),
+        ("aaaaaabbbbbb", [], ["the model recognises no evaluation row of class 'c'"]),
+    ],
+)
+def test_a_classifier_must_beat_the_majority_class(
+    make_config: MakeConfig, evaluate: Evaluate, predicted: str, missed: list[str], warnings: list[str]
+) -> None:
+    labels = [0] * 6 + [1] * 5 + [2]
+    found = read_evaluation(evaluate(make_config(must_beat_baseline=True), labels, one_hot(predicted)), list("abc"))
+    assert (found.missed, found.warnings) == (missed, warnings)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "warnings"),
+    [
+        ({"accuracy": 0.0}, []),
+        ({"precision/a": 0.9, "precision/b": 0.9, "recall/a": 0.9, "recall/b": 0.9}, []),
+        ({"precision/b": 0.5, "recall/a": 0.0, "recall/b": 1.0}, ["the model predicts 'b' for every evaluation row"]),
+        (
+            {"precision/a": 0.0, "precision/b": 0.0, "recall/a": 0.0, "recall/b": 0.0},
+            ["the model recognises no evaluation row of classes 'a', 'b'"],
+        ),
+        (
+            {f"{metric}/{number:02}": 0.0 for metric in ("precision", "recall") for number in range(77)},
+            [
+                "the model recognises no evaluation row of classes '00', '01', '02', '03', '04', '05', '06', '07', "
+                "'08', '09', '10', '11' and 65 more"
+            ],
+        ),
+    ],
+)
+def test_classes_that_a_model_ignores_are_remarked_on(metrics: dict[str, float], warnings: list[str]) -> None:
+    assert Evaluation(metrics=metrics, slices={}, live={}, missed=[]).warnings == warnings
+
+
+def test_a_regressor_must_beat_the_mean(make_config: MakeConfig, evaluate: Evaluate) -> None:
+    config = make_config(task="regression", must_beat_baseline=True)
+    labels = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    good = read_evaluation(evaluate(config, labels, [1.5, 2.5, 2.5, 4.5, 4.5, 5.5]), [])
+    assert (good.missed, good.warnings) == ([], [])
+    bad = read_evaluation(evaluate(config, labels, [3.0, 4.0, 3.0, 4.0, 3.0, 4.0]), [])
+    (reason,) = bad.missed
+    assert reason.startswith(
+        "mse 2.6667 isn't better by more than chance than the 2.9167 of always predicting the mean of the evaluation "
+        "rows (6 rows, p = 0.37;"
+    )
+    allowed = make_config(task="regression", must_beat_baseline=False)
+    assert read_evaluation(evaluate(allowed, labels, [3.0] * 6), []).missed == []

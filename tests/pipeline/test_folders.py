@@ -138,7 +138,7 @@ def test_a_log_that_cannot_be_written_is_refused(
 def test_a_path_cannot_hold_a_nul_character(config_file: Path, key: str) -> None:
     with pytest.raises(UserError) as caught:
         load_config(config_file, [f'{key}="a\\u0000b"'])
-    assert str(caught.value) == f"{key}: can't hold a NUL character; given 'a\\x00b'"
+    assert str(caught.value) == f"{key}: holds a NUL byte; remove it; given 'a\\x00b'"
 
 
 def test_nor_can_the_address_of_the_metadata_database(config_file: Path) -> None:

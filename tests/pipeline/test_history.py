@@ -205,20 +205,20 @@ def test_the_table(past: Past, permafrost: Any) -> None:
     past.push("sunday", "16")
     past.model_file("sunday", "saved_model.pb").unlink()
     past.push("monday", "17")
-    past.end("monday", "pushed", metrics={"accuracy": 0.91239})
+    past.end("monday", "pushed", metrics={"accuracy": 0.91239, "baseline_accuracy": 0.5})
     past.begin("tuesday")
     past.end("tuesday", "not_blessed", not_blessed_because=["accuracy is 0.5"])
     assert permafrost("history", "--config", str(file)) == 0
     header, tuesday, monday, *earlier = (line for line in permafrost.out.splitlines() if any(map(str.isalnum, line)))
     assert [cell.strip() for cell in header.strip("┃").split("┃")] == [
-        "started", "outcome", "version", "rollback", "spans", "frozen by", "accuracy", "why"
+        "started", "outcome", "version", "rollback", "spans", "frozen by", "accuracy", "baseline_accuracy", "why"
     ]  # fmt: skip
     frozen = "freeze embeddings; freeze encoder[:3]"
     assert [cell.strip() for cell in tuesday.strip("│").split("│")][1:] == [
-        "not blessed", "", "", "1 to 8", frozen, "", "accuracy is 0.5"
+        "not blessed", "", "", "1 to 8", frozen, "", "", "accuracy is 0.5"
     ]  # fmt: skip
     assert [cell.strip() for cell in monday.strip("│").split("│")][1:] == [
-        "pushed", "17 live", "", "1 to 8", frozen, "0.9124", ""
+        "pushed", "17 live", "", "1 to 8", frozen, "0.9124", "0.5000", ""
     ]  # fmt: skip
     assert ["│ 16      │ no       │" in permafrost.out, "│ 15      │ possible │" in permafrost.out] == [True, True]
     assert "its model's files are gone from" in "".join(earlier)

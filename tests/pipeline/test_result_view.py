@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -53,9 +54,9 @@ def result(tiny_hub: Path) -> RunResult:
     )
 
 
-def printed(result: RunResult, make_config) -> list[str]:
+def printed(result: RunResult, make_config, **evaluate: Any) -> list[str]:
     console = Console(file=io.StringIO(), width=120)
-    print_result(console, result, make_config())
+    print_result(console, result, make_config(**evaluate))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 
@@ -135,3 +136,59 @@ def test_which_model_training_went_on_from(result: RunResult, make_config) -> No
     start = StartRecord(live_model="serving/1", variables=3, new_classes=("a[b]",))
     lines = printed(replace(result, start=start), make_config)
     assert "started from the live model serving/1; new classes: a[b]" in lines
+
+
+def test_the_baseline_is_told_with_what_is_required(result: RunResult, make_config) -> None:
+    metrics = {"accuracy": 0.75, "baseline_accuracy": 0.5, "baseline_p_value": 0.0123}
+    measured = replace(result, evaluation=replace(result.evaluation, metrics=metrics))
+
+    def rows(**evaluate: bool) -> list[list[str]]:
+        lines = printed(measured, make_config, **evaluate)
+        return [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if "baseline" in line]
+
+    assert rows(must_beat_baseline=True) == [
+        ["baseline_accuracy", "0.5000", ""],
+        ["baseline_p_value", "0.0123", "at most 0.05"],
+    ]
+    assert rows(must_beat_baseline=False) == [["baseline_accuracy", "0.5000", ""], ["baseline_p_value", "0.0123", ""]]
+    assert measured.to_json()["metrics"] == metrics
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "has_live_model", "verdict"),
+    [
+        ({}, False, "no threshold set, no live model to compare with yet"),
+        ({}, True, "no threshold set, no worse than the live model"),
+        (
+            {"must_beat_baseline": True},
+            False,
+            "no threshold set, no live model to compare with yet, better than the majority class",
+        ),
+        (
+            {"must_beat_baseline": True, "task": "regression"},
+            True,
+            "no threshold set, no worse than the live model, better than the mean",
+        ),
+        ({"thresholds": {"macro_f1": {"no_worse_than_live_by": 0}}}, False, "no live model to compare with yet"),
+        ({"thresholds": {"macro_f1": {"no_worse_than_live_by": 0}}}, True, "every threshold is met"),
+        ({"thresholds": {"loss": {"at_most": 0}}}, False, "every threshold is met"),
+        ({"minimum_examples": 5}, False, "every threshold is met"),
+    ],
+)
+def test_the_verdict_claims_no_more_than_was_required(
+    result: RunResult, make_config, evaluate: dict[str, Any], has_live_model: bool, verdict: str
+) -> None:
+    live = {"accuracy": 0.5} if has_live_model else {}
+    compared = replace(result, evaluation=replace(result.evaluation, live=live))
+    assert f"blessed: {verdict}" in printed(compared, make_config, **evaluate)
+
+
+def test_a_classifier_that_ignores_a_class_is_remarked_on(result: RunResult, make_config) -> None:
+    metrics = {"precision/a": 0.5, "recall/a": 1.0, "recall/[b]": 0.0}
+    lazy = replace(result, evaluation=replace(result.evaluation, metrics=metrics))
+    remark = "the model predicts 'a' for every evaluation row"
+    lines = printed(lazy, make_config)
+    assert f"warning: {remark}" in lines
+    assert lazy.to_json()["warnings"] == [remark]
+    cells = [line.split() for line in lines if "[b]" in line]
+    assert cells == [["│", "[b]", "│", "│", "0.000", "│"]]

@@ -89,11 +89,17 @@ MakeProject = Callable[[str], Project]
 
 @pytest.fixture(scope="module")
 def make_project(tmp_path_factory: pytest.TempPathFactory, tiny_hub: Path) -> MakeProject:
-    """Makes a project of a config to which `[pipeline]` and `[push]` are added; `HUB` in it is the tiny model."""
+    """Makes a project of a config to which `[pipeline]`, `[push]` and `[evaluate]` are added.
+
+    `HUB` in the config is the tiny model. Its weights are random, so nothing trained from it need be better than
+    guessing, unless the config has a section `[evaluate]` of its own.
+    """
 
     def make(config: str) -> Project:
         folder = tmp_path_factory.mktemp("project").resolve()
         sections = ['[pipeline]\nname = "mine"\nroot = "run"', '[push]\ndirectory = "serving"', config]
+        if "[evaluate]" not in config:
+            sections.append("[evaluate]\nmust_beat_baseline = false")
         return Project(folder, "\n\n".join(sections).replace("HUB", str(tiny_hub)))
 
     return make

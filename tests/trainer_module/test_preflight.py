@@ -112,8 +112,7 @@ def test_a_preprocessing_model_with_a_vocabulary_of_absurd_length_is_refused(
     with (path / "assets" / "words.txt").open("r+b") as file:
         file.truncate(1 << 40)  # sparse
     assert refusal(settings(tiny_hub, preprocess=str(path))) == (
-        f"model.preprocess: {path}/assets/words.txt is damaged (it has 1,099,511,627,776 bytes); "
-        "fetch the model again"
+        f"model.preprocess: {path}/assets/words.txt is damaged (it has 1,099,511,627,776 bytes); fetch the model again"
     )
 
 

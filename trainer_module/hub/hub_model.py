@@ -18,6 +18,10 @@ from trainer_module.hub.variable_names import read_layout
 from trainer_module.settings import ModelSettings
 
 
+_scans: dict[str, ProgramScan] = {}
+"""By the digest of the content that was scanned."""
+
+
 class HubModel:
     """What a Hub SavedModel holds, read without running it.
 
@@ -89,7 +93,10 @@ class HubModel:
     @cached_property
     def scan(self) -> ProgramScan:
         """What the program is made of; the constructor refuses unsafe operations unless they are allowed."""
-        return scan_program(self._reader.meta_graph)
+        # Half the time of opening a model, and a run opens it a dozen times.
+        if self.digest not in _scans:
+            _scans[self.digest] = scan_program(self._reader.meta_graph)
+        return _scans[self.digest]
 
     @cached_property
     def weights(self) -> Mapping[str, np.ndarray]:

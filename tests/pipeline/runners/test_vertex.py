@@ -256,6 +256,17 @@ def test_example_gens_driver(job: dict[str, Any], config_file: Path):
     assert not any("lifecycle" in container for step, container in containers(job).items() if step != "ExampleGen")
 
 
+def test_whether_a_model_must_beat_its_baseline_is_fixed_when_it_is_compiled(job: dict[str, Any], config_file: Path):
+    def bound(compiled: dict[str, Any]) -> list[float]:
+        (spec,) = constant(compiled, "Evaluator", "eval_config")["metrics_specs"]
+        (metric,) = [each for each in spec["metrics"] if json.loads(each["config"])["name"] == "baseline_p_value"]
+        thresholds = metric.get("per_slice_thresholds", [])
+        return [each["threshold"]["value_threshold"]["upper_bound"] for each in thresholds]
+
+    assert bound(job) == [0.05]
+    assert bound(changed(config_file, "evaluate.must_beat_baseline=false")) == []
+
+
 @pytest.mark.parametrize(("setting", "default"), [(None, -1), ("data.span=7", 7)])
 def test_spans(config_file: Path, setting: str | None, default: int):
     overrides = ["data.train=gs://b/{SPAN}/train.csv", "data.eval=gs://b/{SPAN}/eval.csv"]
