@@ -110,6 +110,8 @@ def read_segment(path: str, width: int, dtype: np.dtype) -> Segment:
         DamagedSegment: It isn't a whole segment with such values.
         OSError: It can't be read; FileNotFoundError: it was removed.
     """
+    if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe would never end
+        raise DamagedSegment("it isn't a regular file")
     with open(path, "rb") as file:
         header = read_header(file)
         if (header.width, header.dtype) != (width, dtype):

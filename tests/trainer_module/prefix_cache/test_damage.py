@@ -1,6 +1,7 @@
 """A damaged or foreign segment is ignored with a warning, never half-used."""
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -188,3 +189,14 @@ def test_a_folder_of_another_dtype(directory: Path, rows: MakeRows, caplog: pyte
     assert len(caplog.messages) == 2
     for message in caplog.messages:
         assert message.endswith("it holds float32 values of width 5, this run needs uint16 of width 10")
+
+
+def test_a_pipe_among_the_segments_is_not_waited_for(
+    directory: Path, rows: MakeRows, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = segment_of(directory, rows, 12)
+    path.unlink()
+    os.mkfifo(path)
+    with open_store(directory):
+        pass
+    assert "it isn't a regular file" in caplog.text

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import uuid
 import zipfile
 import zlib
@@ -60,6 +61,8 @@ def read_checkpoint(path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     Raises:
         DamagedCheckpoint: It isn't what `write_checkpoint` wrote.
     """
+    if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe would never end
+        raise DamagedCheckpoint("it isn't a regular file")
     with _refusing_damage(), tf.io.gfile.GFile(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
         return json.loads(arrays.pop(_FACTS).tobytes()), arrays
@@ -69,7 +72,10 @@ def read_checkpoint(path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 def _refusing_damage() -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, tf.errors.OpError) as error:
+    except (
+        *(OSError, ValueError, KeyError, EOFError, MemoryError),
+        *(zipfile.BadZipFile, zlib.error, tf.errors.OpError),
+    ) as error:
         raise DamagedCheckpoint(_reason(error)) from error
 
 

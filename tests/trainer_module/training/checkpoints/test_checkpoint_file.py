@@ -1,7 +1,10 @@
 """A checkpoint is there whole, or not at all; what is damaged is told."""
 
+import io
+import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +55,21 @@ def test_a_flipped_byte_is_damage(place: int, tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(DamagedCheckpoint):
         read_checkpoint(str(path))
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "step-1.npz")
+    with pytest.raises(DamagedCheckpoint, match="it isn't a regular file"):
+        read_checkpoint(str(tmp_path / "step-1.npz"))
+
+
+def test_an_array_that_claims_more_than_memory_is_damage(tmp_path: Path) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (1 << 50,)})
+    with zipfile.ZipFile(tmp_path / "step-1.npz", "w") as archive:
+        archive.writestr("kernel.npy", header.getvalue())
+    with pytest.raises(DamagedCheckpoint):
+        read_checkpoint(str(tmp_path / "step-1.npz"))
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
