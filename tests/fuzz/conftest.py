@@ -22,6 +22,7 @@ SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
 _SECONDS_PER_CASE = 10
 _BYTES_PER_CASE = 4 << 30
 _LONGEST_PROBLEM = 10_000
+_LONGEST_SHOWN = 2_000
 _EXCEPTION_NAME = re.compile(r"Traceback|\b[A-Z][a-z]\w*(Error|Exception)\b")
 
 albert, bert_4, bert_12, unnumbered = layouts.albert, layouts.bert_4, layouts.bert_12, layouts.unnumbered
@@ -65,7 +66,15 @@ def fuzz(request: pytest.FixtureRequest) -> Iterator[Fuzz]:
 
         while time.monotonic() < end:
             some()
-        assert not findings, "\n\n".join(f"{place}{example[:2000]}" for place, example in findings.items())
+        held = counts["accepted"] + counts["refused"]
+        line = (
+            f"{request.node.name}: {held + counts['failed']:,} tried, {held:,} held "
+            f"({counts['refused']:,} refused, {counts['accepted']:,} accepted), {counts['failed']:,} failed"
+        )
+        request.node.user_properties.append(("fuzz", line))
+        if findings:
+            shown = (f"{place}{example[:_LONGEST_SHOWN]}" for place, example in findings.items())
+            pytest.fail("\n\n".join([line, *shown]), pytrace=False)
 
     signal.signal(signal.SIGALRM, _stop)
     limits = resource.getrlimit(resource.RLIMIT_AS)
@@ -73,14 +82,6 @@ def fuzz(request: pytest.FixtureRequest) -> Iterator[Fuzz]:
     yield run
     resource.setrlimit(resource.RLIMIT_AS, limits)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    held = counts["accepted"] + counts["refused"]
-    request.node.user_properties.append(
-        (
-            "fuzz",
-            f"{request.node.name}: {held + counts['failed']:,} tried, {held:,} held "
-            f"({counts['refused']:,} refused, {counts['accepted']:,} accepted), {counts['failed']:,} failed",
-        )
-    )
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
