@@ -23,7 +23,7 @@ NEWEST_WHOLE := $(addprefix tests/end_to_end/test_,$(addsuffix .py,quickstart_ru
 	tests/components/example_gen tests/pipeline/runners/kfp
 NEWEST_QUICK := tests/components tests/kubeflow tests/pipeline tests/trainer_module
 
-.PHONY: help setup run test test-fast soak test-newest freeze-study bench chaos lint format clean FORCE
+.PHONY: help setup run test test-fast soak fuzz test-newest freeze-study bench chaos lint format clean FORCE
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS=$$'\t' read -r verb does; do printf '  make %-12s %s\n' "$$verb" "$$does"; done
@@ -37,15 +37,18 @@ test: $(SETUP) ## Run all tests (ARGS=… for pytest)
 	@$(BIN)/python -m pytest $(IN_PARALLEL) $(ARGS)
 
 test-fast: $(SETUP) ## Run the quick tests
-	@$(BIN)/python -m pytest -m "not slow and not soak" $(IN_PARALLEL) $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow and not soak and not fuzz" $(IN_PARALLEL) $(ARGS)
 
 soak: $(SETUP) ## Run the tests that take long: eight nights, kills at random moments (before a release, or after a change to what runs unattended)
 	@$(BIN)/python -m pytest -m soak $(ARGS)
 
+fuzz: $(SETUP) ## Try random damage on what is read: models, rows, configs, freeze rules (FUZZ_SECONDS=600 for each; default: 60)
+	@$(BIN)/python -m pytest -m fuzz tests/fuzz $(ARGS)
+
 test-newest: $(SETUP) ## Run whole pipelines and the quick tests with the newest TFX, in a Debian 13 folder (as root)
 ifeq ($(ARGS),)
 	@tools/newest_run.sh python -m pytest $(IN_PARALLEL) $(NEWEST_WHOLE)
-	@tools/newest_run.sh python -m pytest -m "not slow and not soak" $(IN_PARALLEL) $(NEWEST_QUICK)
+	@tools/newest_run.sh python -m pytest -m "not slow and not soak and not fuzz" $(IN_PARALLEL) $(NEWEST_QUICK)
 else
 	@tools/newest_run.sh python -m pytest $(ARGS)
 endif

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from trainer_module.errors import UserError
-from trainer_module.validation import parse, refused_values
+from trainer_module.validation import parse, refused_values, shortened
 
 
 def read_object(key: str, text: str, example: str) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def read_object(key: str, text: str, example: str) -> dict[str, Any]:
     except ValueError as error:
         raise UserError(f"{key}: is not valid JSON: {error}; write an object such as {example}") from None
     if not isinstance(value, dict):
-        raise UserError(f"{key}: must be a JSON object such as {example}; given {text!r}")
+        raise UserError(f"{key}: must be a JSON object such as {example}; given {shortened(repr(text))}")
     if problems := list(refused_values(value, (key,))):
         raise UserError(problems)
     return value

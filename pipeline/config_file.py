@@ -88,9 +88,9 @@ def _apply(config: dict[str, Any], override: str) -> str | None:
     if not equals:
         return f"--set {override}: has no '='; write section.key=value, such as model.max_tokens=64"
     if not all(parts):
-        return f"--set {override}: {key!r} is not a key; write section.key, such as model.max_tokens"
+        return f"--set {override}: {shortened(repr(key))} is not a key; write section.key, such as model.max_tokens"
     if len(parts) == 1 and parts[0] not in PipelineConfig.model_fields:
-        return f"--set {override}: {key!r} names no section{_with_section(parts[0])}"
+        return f"--set {override}: {shortened(repr(key))} names no section{_with_section(parts[0])}"
     try:
         value = _read_value(text)
     except ValueError as error:
@@ -99,10 +99,8 @@ def _apply(config: dict[str, Any], override: str) -> str | None:
     for depth, part in enumerate(parts[:-1], start=1):
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
-            parent = ".".join(parts[:depth])
-            return (
-                f"--set {override}: {parent} is a value ({shortened(repr(table))}), so it has no key {parts[depth]!r}"
-            )
+            parent, missing = shortened(".".join(parts[:depth])), shortened(repr(parts[depth]))
+            return f"--set {override}: {parent} is a value ({shortened(repr(table))}), so it has no key {missing}"
     table[parts[-1]] = value
     return None
 

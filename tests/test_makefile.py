@@ -11,7 +11,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 VERBS = (
-    *("help", "setup", "run", "test", "test-fast", "soak", "test-newest", "freeze-study", "bench", "chaos"),
+    *("help", "setup", "run", "test", "test-fast", "soak", "fuzz", "test-newest", "freeze-study", "bench", "chaos"),
     *("lint", "format", "clean"),
 )
 COPIED = ("Makefile", "pyproject.toml", "uv.lock", ".python-version", "tools/setup.sh")

@@ -33,7 +33,7 @@ def parse(loads: Callable[[str], Any], text: str) -> Any:
 
 
 def refused_values(given: Any, path: tuple[int | str, ...] = ()) -> Iterator[str]:
-    """Finds values that no key may have: NUL bytes, integers beyond 64 bits, and very deep nesting.
+    """Finds values that no key may have: text that can't be stored, integers beyond 64 bits, and very deep nesting.
 
     Args:
         given: Parsed TOML or JSON.
@@ -48,16 +48,23 @@ def refused_values(given: Any, path: tuple[int | str, ...] = ()) -> Iterator[str
             yield f"{where}: is nested more than {_DEEPEST} levels deep; no key is"
         case dict():
             for key, value in given.items():
-                if "\0" in key:
-                    yield f"{where or 'the top level'}: has a key with a NUL byte, {shortened(repr(key))}; remove it"
+                if found := _not_text(key):
+                    yield f"{where or 'the top level'}: has a key with {found}, {shortened(repr(key))}; remove it"
                 yield from refused_values(value, (*path, key))
         case list():
             for index, value in enumerate(given):
                 yield from refused_values(value, (*path, index))
-        case str() if "\0" in given:
-            yield f"{where}: holds a NUL byte; remove it; given {shortened(repr(given))}"
+        case str() if found := _not_text(given):
+            yield f"{where}: holds {found}; remove it; given {shortened(repr(given))}"
         case int() if not -(2**63) <= given < 2**63:
             yield f"{where}: should fit into 64 bits; given {shortened(str(given))}"
+
+
+def _not_text(value: str) -> str:
+    """What is in a string that isn't text: NUL, or a lone surrogate such as arguments have for bytes; else empty."""
+    if "\0" in value:
+        return "a NUL byte"
+    return "a character that isn't UTF-8" if re.search("[\ud800-\udfff]", value) else ""
 
 
 def shortened(text: str) -> str:
@@ -87,7 +94,7 @@ def describe_validation_error(error: ValidationError, model: type[BaseModel], pr
     """
     lines = []
     for problem in error.errors(include_url=False):
-        path = _dotted(prefix, problem["loc"])
+        path = shortened(_dotted(prefix, problem["loc"]))
         lines += [f"{path}: {message}" for message in _messages(problem, model)]
     return lines
 

@@ -241,12 +241,20 @@ def test_what_the_toml_parser_gives_up_on_is_told_plainly(config_file: Path, lin
         (r'retrain.hook=["tell", "a\u0000b"]', r"retrain.hook[1]: holds a NUL byte; remove it; given 'a\x00b'"),
         (r'evaluate.thresholds={ "a\u0000b" = 1 }',
          r"evaluate.thresholds: has a key with a NUL byte, 'a\x00b'; remove it"),
+        ("data.train=a\udcffb", r"data.train: holds a character that isn't UTF-8; remove it; given 'a\udcffb'"),
+        ("model.hub=\ud800", r"model.hub: holds a character that isn't UTF-8; remove it; given '\ud800'"),
+        ("train.a\udcff=1", "train: has a key with a character that isn't UTF-8, 'a\\udcff'; remove it"),
         (".".join("a" * 900) + "=1", f"{'.'.join('a' * 50)}: is nested more than 50 levels deep; no key is"),
     ],
-    ids=range(7),
+    ids=range(10),
 )  # fmt: skip
 def test_values_that_no_key_may_have_are_refused_wherever_they_are(config_file: Path, override: str, problem: str):
     assert message(config_file, *(["a.b=1"] if override.startswith("a.") else []), override) == problem
+
+
+@pytest.mark.parametrize("override", ["train.{}=1", "{}.a=1", "{}=1", "{}.=1", "model.hub.{}=1"])
+def test_a_very_long_key_is_shown_shortened(config_file: Path, override: str):
+    assert len(message(config_file, override.format("a" * 5000))) < 1500
 
 
 def test_all_values_that_no_key_may_have_come_at_once(config_file: Path):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_serializer, m
 
 from trainer_module.freezing.selectors import parse_selector
 from trainer_module.hub.layout import EncoderLayout
-from trainer_module.validation import parse, shortened
+from trainer_module.validation import parse, refused_values, shortened
 
 ACTIONS = ("freeze", "train")
 OPTIONS = ("until_epoch", "lr")
@@ -123,6 +123,8 @@ def parse_rules(value: Any) -> list[FreezeRule]:
             value = parse(json.loads, value)
         except ValueError as error:
             raise ValueError(f"is not valid JSON: {error}; write a list of rules such as {example}") from None
+        if refused := list(refused_values(value, ("rules",))):
+            raise ValueError("\n".join(refused))
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise ValueError(f"must be a list of rules such as {example}; given {shortened(repr(value))}")
     rules, problems = [], []

@@ -276,11 +276,13 @@ def test_a_rule_longer_than_any_name_is_refused(rule: Any):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
+        (r'["freeze \ud800"]', r"rules[0]: holds a character that isn't UTF-8; remove it; given 'freeze \ud800'"),
+        (r'[{"freeze": "a\u0000"}]', r"rules[0].freeze: holds a NUL byte; remove it; given 'a\x00'"),
         ("[" * 100_000, "is not valid JSON: it is nested too deeply; write a list of rules"),
         (f'[{{"freeze": "all", "until_epoch": {"9" * 5000}}}]',
          "is not valid JSON: it holds an integer of thousands of digits; write a list of rules"),
     ],
-    ids=["nested", "digits"],
+    ids=["surrogate", "NUL", "nested", "digits"],
 )  # fmt: skip
 def test_json_that_python_gives_up_on_is_told_plainly(text: str, problem: str):
     with pytest.raises(ValueError) as refused:
