@@ -84,7 +84,7 @@ def _missed(validation: Any) -> Iterator[str]:
             of_slice = rows and failure.HasField("metric_value")
             yield (f"rows with {rows}: " if of_slice else "") + _describe(failure)
     for spec in validation.missing_slices:
-        names = [*spec.feature_keys, *(f"{column}={value}" for column, value in spec.feature_values.items())]
+        names = [*spec.feature_keys, *(f"{column}={value}" for column, value in sorted(spec.feature_values.items()))]
         yield f"no evaluation row has {','.join(names)}, which evaluate.slice_thresholds names"
 
 
