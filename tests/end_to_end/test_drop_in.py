@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline.runners.in_process_beam import in_process_beam
+
 pytestmark = pytest.mark.slow
 
 TEXTS = ("#1 String", "#2 String")
@@ -105,9 +107,12 @@ def run(request: pytest.FixtureRequest, tiny_hub: Path, tmp_path_factory: pytest
             module_file="nowhere.py",
             serving_model_dir=str(folder / "serving"),
             metadata_path=str(folder / "metadata.sqlite"),
-            beam_pipeline_args=["--direct_num_workers=1"],
+            # With any, TFX packs itself up for each component.
+            beam_pipeline_args=[],
         )
-    BeamDagRunner().run(pipeline)
+    # Only sooner: Beam would run it in this process anyway.
+    with in_process_beam():
+        BeamDagRunner().run(pipeline)
     return DropIn(folder, pairs[240:])
 
 
@@ -166,14 +171,21 @@ def test_frozen_variables_are_the_hub_models_bit_by_bit(run: DropIn, tiny_hub: P
     assert {name for name in weights if "layer_2/output/" in name}.isdisjoint(same)
 
 
-def test_evaluator_in_a_process_of_its_own_needs_only_a_module_path(run: DropIn) -> None:
+def test_evaluator_in_a_process_of_its_own_needs_only_a_module_path(
+    run: DropIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A stock Evaluator knows no operations of tensorflow-text; `module_path` makes it import them."""
+    from tfx.components.util import udf_utils
+
     (pushed,) = run.pushed
-    code = """
+    module = "trainer_module.text.tokenizer"
+    monkeypatch.delitem(sys.modules, module)
+    assert udf_utils.try_get_fn({"module_path": module}, "custom_eval_shared_model") is None
+    assert module in sys.modules
+    code = f"""
 import sys
 import tensorflow as tf
-from tfx.components.util import udf_utils
-assert udf_utils.try_get_fn({"module_path": "trainer_module.text.tokenizer"}, "custom_eval_shared_model") is None
+import {module}
 print(sorted(tf.saved_model.load(sys.argv[1]).signatures))
 """
     done = subprocess.run(

@@ -16,6 +16,7 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from pipeline.metadata_store import open_store
+from tests.support.probes import probe_once  # noqa: F401  fixture
 from tests.support.project import Project
 from trainer_module.errors import UserError
 
@@ -64,6 +65,7 @@ def server() -> Iterator[int]:
         shutil.rmtree(folder)
 
 
+@pytest.mark.usefixtures("probe_once")
 def test_a_whole_run(
     server: int,
     make_small_project: Callable[..., Project],

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from components.beam_runner import IN_PROCESS
 from pipeline.config import PipelineConfig
 
 MakeConfig = Callable[..., PipelineConfig]
@@ -92,7 +93,7 @@ def evaluate(tmp_path_factory: pytest.TempPathFactory) -> Evaluate:
             ],
         }
         folder = str(tmp_path_factory.mktemp("evaluation"))
-        with beam.Pipeline() as pipeline:
+        with beam.Pipeline(runner=IN_PROCESS) as pipeline:
             _ = (
                 pipeline
                 | beam.Create([batch])

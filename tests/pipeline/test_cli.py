@@ -194,8 +194,13 @@ def test_plan_as_json(tiny_hub: Path) -> None:
 
 
 @pytest.mark.slow
-def test_another_order_is_another_plan(tiny_hub: Path) -> None:
-    assert error("plan", "--hub", str(tiny_hub), "--train", "bias", "--freeze", "all") == (
+def test_another_order_is_another_plan(permafrost: Any, tiny_hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["plan", "--hub", str(tiny_hub), "--train", "bias", "--freeze", "all"]
+    # Where the order is read from.
+    monkeypatch.setattr(sys, "argv", ["permafrost", *arguments])
+    with pytest.raises(UserError) as caught:
+        permafrost(*arguments)
+    assert str(caught.value) == (
         "rule 1 `train bias`: repeats what holds anyway: everything trains until a rule freezes it; "
         "remove it, or put it after the rule it should override"
     )

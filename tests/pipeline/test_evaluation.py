@@ -16,14 +16,14 @@ Evaluate = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def two_classes(make_config: MakeConfig, evaluate: Evaluate) -> str:
-    """Four rows and five slices of them."""
+    """Four rows, which are just enough, and five slices of them."""
     thresholds = {
         "accuracy": {"at_least": 0.7, "no_worse_than_live_by": 0.0},
         "macro_f1": {"at_least": 0.75},
         "loss": {"at_most": 0.1},
     }
     return evaluate(
-        make_config(thresholds, slices=[["city"], ["city", "year"]]),
+        make_config(thresholds, slices=[["city"], ["city", "year"]], minimum_examples=4),
         [0, 1, 1, 0],
         [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]],
         city=["Bern", "Bern", "Rome", "Rome"],
@@ -97,16 +97,19 @@ def test_comparison_with_the_live_model(make_config: MakeConfig, evaluate: Evalu
     ]
 
 
-def test_more_classes_than_two_have_no_auc_and_a_threshold_on_it_is_never_met(
+def test_three_classes_have_no_auc_whose_threshold_is_never_met_and_three_rows_may_be_too_few(
     make_config: MakeConfig, evaluate: Evaluate
 ) -> None:
-    config = make_config({"auc": {"at_least": 0.1}}, slices=[["city"]])
+    config = make_config({"auc": {"at_least": 0.1}}, slices=[["city"]], minimum_examples=4)
     folder = evaluate(config, [0, 1, 2], [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]], city=["a", "a", "b"])
     found = read_evaluation(folder, ["no", "yes"])
     assert {name for name in found.metrics if "/" in name} == {
         f"{metric}/{label}" for metric in ("precision", "recall") for label in ("no", "yes", "2")
     }
-    assert found.missed[0] == "auc could not be measured on these rows, and it has a threshold"
+    assert found.missed == [
+        "there are 3 evaluation rows; evaluate.minimum_examples = 4",
+        "auc could not be measured on these rows, and it has a threshold",
+    ]
 
 
 def test_thresholds_of_slices_name_the_slice(make_config: MakeConfig, evaluate: Evaluate) -> None:

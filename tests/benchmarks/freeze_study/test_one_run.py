@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.freeze_study.design import DataSet, Level
 from benchmarks.freeze_study.one_run import run_once
-from benchmarks.freeze_study.token_rows import read_token_rows
+from benchmarks.freeze_study.token_rows import TokenRows, read_token_rows
 from pipeline.config import PipelineConfig
 from trainer_module.hub.hub_model import HubModel
 
@@ -27,18 +27,27 @@ def config(tiny_hub: Path) -> PipelineConfig:
     )
 
 
-def test_the_sample_is_the_same_each_time_and_the_test_set_whole(config: PipelineConfig) -> None:
-    hub_model = HubModel.from_settings(config.model)
-    first, second = (read_token_rows(config, hub_model, 100) for _ in range(2))
-    assert (len(first.train), len(first.test), first.classes) == (100, 3200, 8)
-    assert first.train.word_ids.tolist() == second.train.word_ids.tolist()
-    assert first.train.labels.tolist() == second.train.labels.tolist()
-    assert first.train.lengths.max() <= 24
+@pytest.fixture(scope="module")
+def hub_model(config: PipelineConfig) -> HubModel:
+    return HubModel.from_settings(config.model)
 
 
-def test_a_run_trains_by_its_rules(config: PipelineConfig) -> None:
-    hub_model = HubModel.from_settings(config.model)
-    rows = read_token_rows(config, hub_model, 128)
+@pytest.fixture(scope="module")
+def rows(config: PipelineConfig, hub_model: HubModel) -> TokenRows:
+    return read_token_rows(config, hub_model, 128)
+
+
+def test_the_sample_is_the_same_each_time_and_the_test_set_whole(
+    config: PipelineConfig, hub_model: HubModel, rows: TokenRows
+) -> None:
+    again = read_token_rows(config, hub_model, 128)
+    assert (len(rows.train), len(rows.test), rows.classes) == (128, 3200, 8)
+    assert rows.train.word_ids.tolist() == again.train.word_ids.tolist()
+    assert rows.train.labels.tolist() == again.train.labels.tolist()
+    assert rows.train.lengths.max() <= 24
+
+
+def test_a_run_trains_by_its_rules(config: PipelineConfig, hub_model: HubModel, rows: TokenRows) -> None:
     level = Level("a third", share=0.3, learning_rate=1e-3)
     run = run_once(DataSet("any.toml", "tickets", 128, 2), level, 1, config.bert_settings(), hub_model, rows)
     assert (run.data_set, run.level, run.seed) == ("tickets", "a third", 1)

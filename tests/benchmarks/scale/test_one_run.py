@@ -1,12 +1,16 @@
 """A run goes through the whole pipeline, measures every component, and leaves nothing behind."""
 
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 from benchmarks.scale import one_run
+from benchmarks.scale.component_costs import CostWatch
+from pipeline.config import PipelineConfig
 from pipeline.config_file import load_config
+from pipeline.runners import local
 from trainer_module.errors import UserError
 
 
@@ -29,11 +33,10 @@ def test_missing_data_is_named_and_leaves_nothing_behind(temporary: Path, monkey
     assert list(temporary.glob("permafrost-scale-*")) == []
 
 
-@pytest.mark.slow
-def test_every_component_is_measured(
-    temporary: Path, tiny_hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = tmp_path / "tiny.toml"
+@pytest.fixture
+def small(temporary: Path, tiny_hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another model, and two rows that are repeated."""
+    config = temporary / "tiny.toml"
     text = one_run.CONFIG.read_text(encoding="utf-8")
     changes = {
         '"../../../shared/hub_models/bert_relu_L-2_H-32"': f'"{tiny_hub}"',
@@ -44,12 +47,39 @@ def test_every_component_is_measured(
         assert given in text
         text = text.replace(given, wanted)
     config.write_text(text, encoding="utf-8")
-    source = tmp_path / "source.tsv"
+    source = temporary / "source.tsv"
     source.write_text("the film is very good and the story too\t1\nthe film is bad and so very long\t0\n" * 3)
     monkeypatch.setattr(one_run, "CONFIG", config)
     monkeypatch.setattr(one_run, "SOURCE", source)
-    run = one_run.run_once(600)
+
+
+def check(run: one_run.ScaleRun, temporary: Path) -> None:
     assert run.rows == 600
+    assert 0 < sum(cost.seconds for cost in run.components) <= run.seconds * 1.01
+    assert all(0 < cost.start_rss_mb <= cost.peak_rss_mb <= run.peak_rss_mb for cost in run.components)
+    assert list(temporary.glob("permafrost-scale-*")) == []
+
+
+def test_what_runs_is_measured_and_removed(small: None, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def run_pipeline(config: PipelineConfig, listener: CostWatch) -> None:
+        read.extend(Path(config.data.train).read_text(encoding="utf-8").splitlines())
+        for component in ("ExampleGen", "Trainer"):
+            listener.started(component, "run-1")
+            time.sleep(0.01)
+            listener.ended(component, 0.01)
+
+    monkeypatch.setattr(local, "run_pipeline", run_pipeline)
+    run = one_run.run_once(600)
+    assert len(read) == 600
+    assert [cost.component for cost in run.components] == ["ExampleGen", "Trainer"]
+    check(run, temporary)
+
+
+@pytest.mark.soak
+def test_every_component_is_measured(small: None, temporary: Path) -> None:
+    run = one_run.run_once(600)
     assert {cost.component for cost in run.components} >= {
         "FreezePlanner",
         "ExampleGen",
@@ -65,6 +95,4 @@ def test_every_component_is_measured(
         "ReleaseGate",
         "Pusher",
     }
-    assert 0 < sum(cost.seconds for cost in run.components) <= run.seconds * 1.01
-    assert all(0 < cost.start_rss_mb <= cost.peak_rss_mb <= run.peak_rss_mb for cost in run.components)
-    assert list(temporary.glob("permafrost-scale-*")) == []
+    check(run, temporary)

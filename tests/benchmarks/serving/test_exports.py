@@ -45,15 +45,12 @@ def test_only_one_computes_max_tokens_positions(exports: dict[Padding, Path]) ->
     assert 64 in lengths(exports["max_tokens"])
 
 
-@pytest.mark.parametrize("signature", ["predict_text", "serving_default"])
-def test_a_loaded_export_times_each_request(exports: dict[Padding, Path], signature: str) -> None:
+def test_a_loaded_export_times_each_request_until_its_process_ends_which_is_told(exports: dict[Padding, Path]) -> None:
     with LoadedExport(exports["longest"]) as loaded:
-        first = loaded.ask(signature, [TEXTS, TEXTS[:1], TEXTS])
-        second = loaded.ask(signature, [TEXTS])
-    assert (len(first), len(second)) == (3, 1)
-    assert all(milliseconds > 0 for milliseconds in first + second)
-
-
-def test_a_process_that_ended_is_named(tmp_path: Path) -> None:
-    with LoadedExport(tmp_path / "nothing") as loaded, pytest.raises(RuntimeError, match=r"served .*/nothing ended"):
-        loaded.ask("predict_text", [TEXTS])
+        for signature in ("predict_text", "serving_default"):
+            first = loaded.ask(signature, [TEXTS, TEXTS[:1], TEXTS])
+            second = loaded.ask(signature, [TEXTS])
+            assert (len(first), len(second)) == (3, 1)
+            assert all(milliseconds > 0 for milliseconds in first + second)
+        with pytest.raises(RuntimeError, match=r"served .*/longest ended with code 1"):
+            loaded.ask("no_such_signature", [TEXTS])

@@ -95,7 +95,7 @@ def test_the_peer_trains_what_isnt_frozen(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("system", ["permafrost", "tfx"])
+@pytest.mark.parametrize("system", ["permafrost", pytest.param("tfx", marks=pytest.mark.soak)])
 def test_a_training_on_a_small_encoder(system: str, tiny_hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from tfx.types import standard_artifacts
@@ -15,6 +16,7 @@ from tfx.types.artifact import Artifact
 from components import artifacts
 from components.release_gate.executor import Executor
 from components.release_gate.report import ReleaseReport
+from tests.support.probes import probe_once  # noqa: F401  fixture
 from tests.trainer_module.conftest import (  # noqa: F401  fixtures
     REVIEWS,
     Transformed,
@@ -60,14 +62,17 @@ class Gated:
     def copy_to(self, folder: Path) -> "Gated":
         return replace(self, folder=Path(shutil.copytree(self.folder, folder)), outputs={})
 
-    def replace_weights(self, change: Callable[[tf.Variable], tf.Tensor]) -> None:
-        """Saves the exported model again, with other values."""
-        model = tf.saved_model.load(str(self.model_dir))
-        for variable in model.model_variables:
-            variable.assign(change(variable))
-        tf.saved_model.save(model, str(self.folder / "other"), signatures=model.signatures)
-        shutil.rmtree(self.model_dir)
-        (self.folder / "other").rename(self.model_dir)
+    def replace_weights(self, change: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Writes other values into the exported model's checkpoint."""
+        prefix = str(self.model_dir / "variables" / "variables")
+        checkpoint = tf.train.load_checkpoint(prefix)
+        values = {name: checkpoint.get_tensor(name) for name in checkpoint.get_variable_to_shape_map()}
+        weights = {name: value for name, value in values.items() if getattr(value, "dtype", None) == np.float32}
+        assert weights
+        values |= {name: change(value) for name, value in weights.items()}
+        tf.raw_ops.SaveV2(
+            prefix=prefix, tensor_names=list(values), shape_and_slices=[""] * len(values), tensors=list(values.values())
+        )
 
     def run(self, audited: str | None = None, **limits: float) -> ReleaseReport:
         """Runs the executor; `audited`: why FreezeAudit withholds its blessing, empty where it gives it."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from urllib3.util import Retry
 
 from pipeline.retrain_settings import RetrainSettings
 from pipeline.retraining.hooks import call_hooks
@@ -59,7 +60,7 @@ class Server:
 @pytest.fixture
 def server() -> Iterator[Server]:
     made = Server()
-    thread = threading.Thread(target=made.http.serve_forever)
+    thread = threading.Thread(target=made.http.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield made
     made.http.block_on_close = False
@@ -69,9 +70,10 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def call(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
-    """`call(webhook=…)` gives the lines of the log; `seconds` is the time limit."""
+def call(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """`call(webhook=…)` gives the lines of the log; `seconds` is the time limit; nothing waits between attempts."""
     caplog.set_level(logging.INFO, "permafrost.retrain")
+    monkeypatch.setattr(Retry, "sleep", lambda *_: None)
 
     def call(seconds: float = 60, **settings: object) -> list[str]:
         call_hooks(RetrainSettings.model_validate(settings), PUSHED, seconds)
@@ -92,14 +94,12 @@ def test_a_webhook_gets_the_summary_with_a_token(
     assert body["text"] == "mine: pushed"
 
 
-@pytest.mark.slow
 def test_a_webhook_that_is_busy_is_tried_again(server: Server, call: Callable[..., list[str]]) -> None:
     server.answers = [503, 429, 200]
     assert call(webhook=server.url) == ["retrain.webhook (127.0.0.1): called"]
     assert len(server.requests) == 3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "tries", "problem"),
     [
@@ -116,7 +116,6 @@ def test_a_webhook_that_refuses_is_a_warning(
     assert len(server.requests) == tries
 
 
-@pytest.mark.slow
 def test_a_webhook_that_is_not_there_is_a_warning_without_its_secret(
     server: Server, call: Callable[..., list[str]]
 ) -> None:

