@@ -19,7 +19,7 @@ SETUP := .venv/.permafrost-setup
 BENCH_SETUP := .tools/bench/.permafrost-setup
 QUICKSTART_MODEL := .cache/hub/minilm-l6
 # What another TFX could change. `make test-newest ARGS=tests/end_to_end` runs the others too.
-NEWEST_WHOLE := $(addprefix tests/end_to_end/test_,$(addsuffix .py,quickstart_run data_gate killed_run release_gate warm_start)) \
+NEWEST_WHOLE := $(addprefix tests/end_to_end/test_,$(addsuffix .py,quickstart_run nights killed_run release_gate warm_start)) \
 	tests/components/example_gen tests/pipeline/runners/kfp
 NEWEST_QUICK := tests/components tests/kubeflow tests/pipeline tests/trainer_module
 

@@ -26,6 +26,8 @@ from pipeline.runners.vertex import compile_job
 from tests.support.compiled_run import run_mostly_here
 from tests.support.project import Project
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("permafrost")
 CONFIG = """
