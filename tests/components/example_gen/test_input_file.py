@@ -83,6 +83,7 @@ def test_a_damaged_compressed_file_cannot_be_read(tmp_path: Path, ending: str) -
         (zstandard.compress(CONTENT), "is compressed with zstd, though its name doesn't end in .zst; rename it"),
         (b"PK\x03\x04...", "is a zip archive; unpack it"),
     ],
+    ids=["gzip", "bzip2", "xz", "zstd", "zip"],
 )
 def test_compressed_content_under_another_name_is_recognised(tmp_path: Path, content: bytes, problem: str) -> None:
     path = tmp_path / "rows.csv"
