@@ -32,6 +32,24 @@ def parse(loads: Callable[[str], Any], text: str) -> Any:
         raise
 
 
+def parse_message(message: Any, content: bytes) -> None:
+    """Reads a protocol buffer, all of it.
+
+    Protobuf 3 takes the end of a group that never began for the end of the message, and only warns.
+
+    Args:
+        message: The message to fill.
+        content: Its serialized form.
+
+    Raises:
+        DecodeError: Protobuf's; it can't be read.
+        ValueError: Only a part of it can be read.
+    """
+    read = message.ParseFromString(content)
+    if read < len(content):
+        raise ValueError(f"only {read:,} of its {len(content):,} bytes can be read")
+
+
 def refused_values(given: Any, path: tuple[int | str, ...] = ()) -> Iterator[str]:
     """Finds values that no key may have: text that can't be stored, integers beyond 64 bits, and very deep nesting.
 

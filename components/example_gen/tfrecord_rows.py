@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from components.example_gen.input_file import ends_too_early, open_input
 from components.example_gen.row_format import too_many_columns
 from trainer_module.errors import UserError
+from trainer_module.validation import parse_message
 
 LONGEST_RECORD = 1 << 28
 
@@ -33,9 +34,10 @@ def read_examples(path: str) -> Iterator[tf.train.Example]:
     names: set[str] = set()
     with open_input(path) as file:
         for number, record in enumerate(_records(path, file), start=1):
+            example = tf.train.Example()
             try:
-                example = tf.train.Example.FromString(record)
-            except DecodeError:
+                parse_message(example, record)
+            except (DecodeError, ValueError):
                 raise UserError(
                     f"{path}, record {number}: is not a tf.Example; nothing else can be read from TFRecords"
                 ) from None

@@ -20,6 +20,7 @@ from tensorflow.core.protobuf import (
 from trainer_module.errors import UserError
 from trainer_module.hub.hub_interface import HubInterface, find_encoders
 from trainer_module.hub.program_scan import problem_with_calls
+from trainer_module.validation import parse_message
 
 _OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 # Bounds of what an untrusted folder makes this process allocate. No honest model comes near them.
@@ -64,7 +65,7 @@ def read_meta_graph(path: str, key: str = "model.hub", folder: str | None = None
     saved_model = saved_model_pb2.SavedModel()
     try:
         with tf.io.gfile.GFile(os.path.join(folder, "saved_model.pb"), "rb") as stream:
-            saved_model.ParseFromString(stream.read())
+            parse_message(saved_model, stream.read())
     except Exception as error:  # protobuf's DecodeError differs between its implementations
         raise UserError(f"{key}: {file} is damaged ({error}); fetch the model again") from None
     # With a second graph, TensorFlow takes it for one of TensorFlow 1 and runs other parts of it.
@@ -112,7 +113,7 @@ class SavedModelReader:
         with self._refusing_damage():
             self._checkpoint = tf.train.load_checkpoint(os.path.join(self.folder, "variables", "variables"))
             self._check_sizes()
-            graph.ParseFromString(self._checkpoint.get_tensor(_OBJECT_GRAPH_KEY))
+            parse_message(graph, self._checkpoint.get_tensor(_OBJECT_GRAPH_KEY))
             self._checkpoint_keys = dict(_pair_checkpoint_keys(self._objects, graph))
             self._check_shapes()
 

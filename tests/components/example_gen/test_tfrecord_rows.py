@@ -95,3 +95,11 @@ def test_gzip_under_another_name_is_recognised(tmp_path: Path) -> None:
     path = tmp_path / "rows.tfrecord"
     path.write_bytes(COMPRESS["gz"](records(tmp_path, EXAMPLES)))
     assert problem_of(path) == f"{path}: is compressed with gzip, though its name doesn't end in .gz; rename it"
+
+
+@pytest.mark.filterwarnings("ignore:Unexpected end-group tag")
+def test_a_record_that_only_a_part_of_can_be_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        writer.write(EXAMPLES[0].SerializeToString() + b"\x0c" + EXAMPLES[1].SerializeToString())
+    assert problem_of(path) == f"{path}, record 1: is not a tf.Example; nothing else can be read from TFRecords"

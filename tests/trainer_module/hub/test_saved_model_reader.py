@@ -110,6 +110,13 @@ def test_a_damaged_program_is_refused(copy: Path, content: bytes) -> None:
     assert refusal(copy).startswith(f"model.hub: {file} is damaged (")
 
 
+@pytest.mark.filterwarnings("ignore:Unexpected end-group tag")
+def test_a_program_that_only_a_part_of_can_be_read_is_refused(copy: Path) -> None:
+    file = copy / "saved_model.pb"
+    file.write_bytes(file.read_bytes() + b"\x0c" + b"\x00" * 9)
+    assert refusal(copy).startswith(f"model.hub: {file} is damaged (")
+
+
 def test_a_truncated_program_is_refused(copy: Path) -> None:
     file = copy / "saved_model.pb"
     file.write_bytes(file.read_bytes()[:-1])
