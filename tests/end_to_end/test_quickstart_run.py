@@ -375,6 +375,13 @@ def plain(outputs):
             for name, value in outputs.items()}
 
 
+def refusal(examples):
+    try:
+        return plain(serve(**examples))
+    except tf.errors.InvalidArgumentError as error:
+        return error.message
+
+
 predict, serve = model.signatures["predict_text"], model.signatures["serving_default"]
 (argument,) = predict.structured_input_signature[1]
 (examples,) = serve.structured_input_signature[1]
@@ -385,7 +392,7 @@ print(json.dumps({
     "text": plain(predict(**{argument: tf.constant(texts)})),
     "one": [plain(predict(**{argument: tf.constant([text])})) for text in texts],
     "examples": plain(serve(**{examples: tf.constant([example(text) for text in texts])})),
-    "without text": plain(serve(**{examples: tf.constant([empty])})),
+    "without text": refusal({examples: tf.constant([empty])}),
     "classes": plain(model.signatures["classes"]()),
     "modules": sorted({name.partition(".")[0] for name in sys.modules}),
 }))
@@ -432,8 +439,10 @@ def test_the_pushed_model_answers_alike_however_it_is_asked(served: dict[str, An
     # Alone in its batch, a text isn't padded.
     alone = np.array([answer["probabilities"][0] for answer in served["one"]])
     np.testing.assert_allclose(alone, probabilities, atol=1e-5)
-    empty = QUESTIONS.index(b"")
-    np.testing.assert_allclose(served["without text"]["probabilities"][0], probabilities[empty], atol=1e-5)
+
+
+def test_the_pushed_model_refuses_a_request_without_its_text(served: dict[str, Any]) -> None:
+    assert "Feature: text (data type: string) is required but could not be found" in served["without text"]
 
 
 def command(project: Project, *arguments: str) -> "subprocess.CompletedProcess[str]":
