@@ -109,10 +109,10 @@ def test_the_tolerance_is_the_configs(sound: Any) -> None:
 
 
 def test_one_weight_that_no_question_reaches_and_is_not_finite_is_found(sound: Any) -> None:
-    def spoil(variable: tf.Variable) -> tf.Tensor:
-        if variable.name != "word_embeddings/embeddings:0":
-            return variable
-        return tf.tensor_scatter_nd_update(variable, [[4, 0]], [np.nan])  # [MASK]'s
+    def spoil(value: np.ndarray) -> np.ndarray:
+        if value.ndim == 2 and len(value) > 100:  # the word embeddings, which are the largest
+            value[4, 0] = np.nan  # [MASK]'s
+        return value
 
     sound.replace_weights(spoil)
     report = sound.run()
