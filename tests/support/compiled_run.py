@@ -58,6 +58,8 @@ def run_mostly_here(
 def _call(command: Sequence[str], image: Image) -> None:
     program, option, module, *arguments = command
     assert (program, option) == ("python", "-m")
+    absl = logging.getLogger("absl")
+    level, propagate = absl.level, absl.propagate
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [module, *arguments])
         # It is a program now, however often it was imported.
@@ -69,3 +71,6 @@ def _call(command: Sequence[str], image: Image) -> None:
             runpy.run_module(module, run_name="__main__", alter_sys=True)
         except SystemExit as end:
             assert not end.code, f"{module} ended with {end.code}"
+        finally:
+            absl.setLevel(level)
+            absl.propagate = propagate

@@ -12,6 +12,7 @@ from pipeline.runners.hidden_password import hidden_password
 def test_a_logged_connection_has_no_password(caplog: pytest.LogCaptureFixture, password: str) -> None:
     connection = mysql_metadata_connection_config("db", 3306, "mine", "me", password)
     caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "absl")
     with hidden_password(connection):
         logging.getLogger("absl").info("Using connection config:\n %s", connection)
         logging.getLogger("any").info("%d%% of %s", 5, password)
