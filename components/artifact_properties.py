@@ -4,7 +4,7 @@ MODEL_ID = "model_id"
 """Of a PushedModel: the id of the Model artifact that was pushed."""
 
 MODEL_FILES = "model_files"
-"""Of a PushedModel: the files that were pushed, with their sizes and digests; see `model_files.files_to_json`."""
+"""Custom property of a PushedModel: the pushed files with their sizes and digests; see `model_files.files_to_json`."""
 
 REASON = "reason"
 """Of a PushedModel: why nothing was pushed. Of an InfraBlessing: why it was withheld."""

@@ -131,7 +131,7 @@ def _post(address: str, body: bytes, token_variable: str | None) -> str | None:
         headers["Authorization"] = f"Bearer {os.environ.get(token_variable, '')}"
     for attempt in range(1, _TRIES + 1):
         try:
-            # Of the answer, nothing but the status and the headers is read, however long it is.
+            # Only the status and the headers of the answer are read, however long it is.
             with (
                 _WithoutRedirects() as session,
                 session.post(

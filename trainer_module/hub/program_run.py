@@ -22,7 +22,7 @@ def try_program(work: Callable[[], _Result], *, key: str, handle: str, doing: st
 
     Args:
         work: Does it, and touches nothing but the program: each of its errors counts as the model's.
-        key: Of the setting that names the model, for messages.
+        key: The setting that names the model, for messages.
         handle: The model.
         doing: What is done, as in "loaded".
 

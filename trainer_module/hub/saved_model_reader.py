@@ -44,7 +44,7 @@ def read_meta_graph(path: str, key: str = "model.hub", folder: str | None = None
 
     Args:
         path: A folder, local or remote (`gs://`), with `saved_model.pb`.
-        key: Of the setting that names the model, for messages.
+        key: The setting that names the model, for messages.
         folder: Where the files of `path` are read, if not there; see `private_copy`.
 
     Raises:
@@ -82,7 +82,7 @@ def refuse_special_file(file: str, key: str) -> None:
 
     Args:
         file: Its path, which may lead nowhere; a remote one is always fine.
-        key: Of the setting that names the file, for messages.
+        key: The setting that names the file, for messages.
     """
     try:
         mode = os.stat(file.removeprefix("file://")).st_mode
