@@ -73,7 +73,7 @@ class Past:
         """Makes a model of this content, and pushes it; gives the version.
 
         Args:
-            name: Of the artifact, and the content of its `saved_model.pb`.
+            name: The name of the artifact, and the content of its `saved_model.pb`.
             blessed: As Evaluator has it.
             keep: `push.keep_versions`.
             keep_digests: False for a push as earlier releases did it.

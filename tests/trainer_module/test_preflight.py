@@ -42,7 +42,7 @@ class Tokenizer(tf.Module):
 
     Args:
         start: Id of `[CLS]`.
-        file: Of the model's assets.
+        file: A file in the model's assets.
     """
 
     def __init__(self, start: int, file: Path) -> None:

@@ -54,7 +54,7 @@ print(json.dumps(codes))
 
 
 def digest(model: Path) -> str:
-    """Of all weights that were exported."""
+    """Returns one digest of all exported weights."""
     weights = SavedWeights(str(model))
     total = hashlib.sha256()
     for variable in sorted(weights.shapes):

@@ -127,7 +127,7 @@ class Trained:
         assert self.codes == [[-signal.SIGKILL] * 2, [0, 0]], done.stderr[-3000:]
 
     def losses(self) -> list[list[list[float]]]:
-        """Of each process that wasn't killed, and each of its trainings."""
+        """The losses of each training of each process that wasn't killed."""
         return [json.loads((self.folder / f"losses-1-{number}").read_text()) for number in range(2)]
 
     def left(self, scratch: str) -> list[Path]:
